@@ -1,0 +1,192 @@
+"""Every error that imagestore raises on purpose, as one tree.
+
+Each leaf has a `code`, which is what clients see and what each face maps to its own answer
+(an HTTP status on the web faces, an exit status on the command line). No status lives here.
+
+    ImagestoreError
+    ├── InvalidRequest                 the request itself is wrong; sending it again will not help
+    │   ├── InvalidParameter           a parameter is missing, unknown, malformed or out of range
+    │   ├── InvalidKey                 a key breaks the naming rules
+    │   ├── InvalidBucketName          a bucket name breaks the naming rules
+    │   ├── LengthMismatch             the body is shorter or longer than it said it would be
+    │   ├── UploadTooLarge             the body is over the upload limit
+    │   └── EmptyUpload                there is no byte in the body
+    ├── RejectedImage                  the bytes are not a picture that this service takes
+    │   ├── UnsupportedFormat          not one of the accepted formats
+    │   ├── CorruptImage               an accepted format, but damaged or cut short
+    │   ├── ImageLimitExceeded         more pixels, frames, scans or metadata than allowed
+    │   └── DecodeTimeout              proving the picture took longer or more memory than allowed
+    ├── Refused                        who asks may not
+    │   ├── Unauthenticated            no credential, or one that does not hold
+    │   ├── Forbidden                  a good credential that does not reach this far
+    │   ├── SignatureInvalid           a signed URL that was altered or made with another secret
+    │   └── SignatureExpired           a signed URL whose time is over
+    ├── NotFound
+    │   ├── BucketNotFound
+    │   ├── ImageNotFound
+    │   ├── VersionNotFound
+    │   ├── CredentialNotFound
+    │   └── RouteNotFound              no such path on this face
+    ├── Conflict
+    │   ├── BucketExists
+    │   ├── BucketNotEmpty
+    │   ├── PreconditionFailed         If-Match or If-None-Match does not hold any more
+    │   └── WriteContention            too many writers on one key at once; try again
+    └── Unavailable                    not now; the same request may work later
+        ├── StoreUnavailable           MongoDB cannot be reached, or did not confirm in time
+        ├── Overloaded                 every decoder or thread is busy and the queue is full
+        ├── DecoderLost                the decoder process died under the load of others
+        └── BlobDamaged                the stored bytes no longer match their digest
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ImagestoreError(Exception):
+    """The root. `message` is one sentence for people that says what to do about it."""
+
+    code: ClassVar[str]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(ImagestoreError):
+    pass
+
+
+class InvalidParameter(InvalidRequest):
+    code = "invalid_parameter"
+
+
+class InvalidKey(InvalidRequest):
+    code = "invalid_key"
+
+
+class InvalidBucketName(InvalidRequest):
+    code = "invalid_bucket_name"
+
+
+class LengthMismatch(InvalidRequest):
+    code = "length_mismatch"
+
+
+class UploadTooLarge(InvalidRequest):
+    code = "upload_too_large"
+
+
+class EmptyUpload(InvalidRequest):
+    code = "empty_upload"
+
+
+class RejectedImage(ImagestoreError):
+    pass
+
+
+class UnsupportedFormat(RejectedImage):
+    code = "unsupported_format"
+
+
+class CorruptImage(RejectedImage):
+    code = "corrupt_image"
+
+
+class ImageLimitExceeded(RejectedImage):
+    code = "image_limit_exceeded"
+
+
+class DecodeTimeout(RejectedImage):
+    code = "decode_timeout"
+
+
+class Refused(ImagestoreError):
+    pass
+
+
+class Unauthenticated(Refused):
+    code = "unauthenticated"
+
+
+class Forbidden(Refused):
+    code = "forbidden"
+
+
+class SignatureInvalid(Refused):
+    code = "signature_invalid"
+
+
+class SignatureExpired(Refused):
+    code = "signature_expired"
+
+
+class NotFound(ImagestoreError):
+    pass
+
+
+class BucketNotFound(NotFound):
+    code = "bucket_not_found"
+
+
+class ImageNotFound(NotFound):
+    code = "image_not_found"
+
+
+class VersionNotFound(NotFound):
+    code = "version_not_found"
+
+
+class CredentialNotFound(NotFound):
+    code = "credential_not_found"
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+
+
+class Conflict(ImagestoreError):
+    pass
+
+
+class BucketExists(Conflict):
+    code = "bucket_exists"
+
+
+class BucketNotEmpty(Conflict):
+    code = "bucket_not_empty"
+
+
+class PreconditionFailed(Conflict):
+    code = "precondition_failed"
+
+
+class WriteContention(Conflict):
+    code = "write_contention"
+
+
+class Unavailable(ImagestoreError):
+    pass
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class Overloaded(Unavailable):
+    code = "overloaded"
+
+
+class DecoderLost(Unavailable):
+    code = "decoder_lost"
+
+
+class BlobDamaged(Unavailable):
+    code = "blob_damaged"
+
+
+def leaves(root: type[ImagestoreError] = ImagestoreError) -> list[type[ImagestoreError]]:
+    """Every class of the tree that has no class below it, in the order of the drawing."""
+    below = root.__subclasses__()
+    return [leaf for child in below for leaf in leaves(child)] if below else [root]

@@ -1,0 +1,190 @@
+"""What an image is: its names, its versions, its facts. Values only."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NewType
+
+from imagestore.core.errors import InvalidBucketName, InvalidKey, InvalidParameter
+
+Digest = NewType("Digest", str)
+"""SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
+
+Visibility = Literal["public-read", "private"]
+VISIBILITIES: tuple[Visibility, ...] = ("public-read", "private")
+
+MAX_KEY_BYTES = 1024
+MAX_TAGS = 100
+MAX_TAG_LENGTH = 255
+MAX_CONTEXT_ENTRIES = 100
+MAX_CONTEXT_BYTES = 8192
+
+RESERVED_BUCKET_NAMES = frozenset(
+    {"v1", "v1_1", "v2", "console", "static", "healthz", "readyz", "metrics", "search"}
+)
+
+_BUCKET_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9]")
+_IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]")
+_KEY_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a picture's bytes without decoding them again.
+
+    `width` and `height` are in pixels as a viewer sees them, after the EXIF orientation (1 to 8) is applied.
+    """
+
+    bytes: int
+    width: int
+    height: int
+    format: str
+    frames: int = 1
+    orientation: int = 1
+    has_alpha: bool = False
+    has_gps: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRef:
+    """Where a blob's bytes lie in GridFS: enough to read any range without asking for the file document."""
+
+    digest: Digest
+    file_id: str
+    length: int
+    chunk_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One immutable revision of an image. `number` is Unix time in seconds, stepped to grow within a key."""
+
+    bucket: str
+    key: str
+    number: int
+    version_id: str
+    blob: BlobRef
+    facts: Facts
+    created: datetime
+
+    @property
+    def digest(self) -> Digest:
+        return self.blob.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a key names: the newest version with the tags and context that belong to the name.
+
+    `generation` grows with every write to the name, deletion included.
+    """
+
+    version: Version
+    generation: int
+    created: datetime
+    tags: tuple[str, ...] = ()
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bucket(self) -> str:
+        return self.version.bucket
+
+    @property
+    def key(self) -> str:
+        return self.version.key
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A named container with its own policy."""
+
+    name: str
+    visibility: Visibility
+    created: datetime
+    generation: int = 1
+
+
+def check_bucket_name(name: str) -> str:
+    """Return `name` if it can name a bucket: S3's rules, less the first words of our own paths.
+
+    Raises InvalidBucketName. 3 to 63 of a-z, 0-9, dot and hyphen, a letter or digit at both ends, no two
+    dots in a row, not shaped like an IPv4 address (AWS, "General purpose bucket naming rules").
+    """
+    if not _BUCKET_NAME.fullmatch(name) or ".." in name or _IP_ADDRESS.fullmatch(name):
+        raise InvalidBucketName(
+            f"{name[:80]!r} cannot name a bucket: use 3 to 63 of a-z, 0-9, '.' and '-', "
+            "a letter or digit at both ends, no '..', and not an IP address."
+        )
+    if name in RESERVED_BUCKET_NAMES:
+        raise InvalidBucketName(f"{name!r} is reserved for the service's own paths: choose another name.")
+    return name
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it can name an image; raises InvalidKey otherwise.
+
+    UTF-8 text of 1 to 1024 bytes, no control character, no leading `/`, no `.` or `..` segment. The key is
+    kept as sent: no case or Unicode folding, since there is no file system behind it.
+    """
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise InvalidKey("A key must be valid UTF-8 text.") from None
+    if not 1 <= size <= MAX_KEY_BYTES:
+        raise InvalidKey(f"A key has 1 to {MAX_KEY_BYTES} bytes of UTF-8; this one has {size}.")
+    if _CONTROL.search(key):
+        raise InvalidKey("A key cannot hold control characters, NUL, line breaks or undecodable bytes.")
+    if key.startswith("/"):
+        raise InvalidKey("A key cannot begin with '/': leave it out.")
+    if any(segment in (".", "..") for segment in key.split("/")):
+        raise InvalidKey("A key cannot have '.' or '..' as a segment: name the image by its full key.")
+    return key
+
+
+def make_key() -> str:
+    """A fresh random key of 20 letters and digits (103 bits): for uploads that name none."""
+    return "".join(secrets.choice(_KEY_ALPHABET) for _ in range(20))
+
+
+def check_tags(tags: list[str]) -> tuple[str, ...]:
+    """Tags without repeats, in the order given. Raises InvalidParameter for one that is empty or too long."""
+    unique = tuple(dict.fromkeys(tag.strip() for tag in tags))
+    if len(unique) > MAX_TAGS:
+        raise InvalidParameter(f"An image has at most {MAX_TAGS} tags; {len(unique)} were given.")
+    for tag in unique:
+        if not 1 <= len(tag) <= MAX_TAG_LENGTH or _has_bad_text(tag) or "," in tag:
+            raise InvalidParameter(
+                f"The tag {tag[:40]!r} is not 1 to {MAX_TAG_LENGTH} printable characters without a comma."
+            )
+    return unique
+
+
+def check_context(context: Mapping[str, str]) -> dict[str, str]:
+    """Context as a plain dict of text to text. Raises InvalidParameter over 100 entries or 8 KiB in all."""
+    if len(context) > MAX_CONTEXT_ENTRIES:
+        raise InvalidParameter(f"A context has at most {MAX_CONTEXT_ENTRIES} entries.")
+    size = 0
+    for name, value in context.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise InvalidParameter(
+                "A context maps names to text: both must be strings, and no name is empty."
+            )
+        if _has_bad_text(name) or _has_bad_text(value, allow_breaks=True):
+            raise InvalidParameter(f"The context entry {name[:40]!r} holds control characters.")
+        size += len(name.encode()) + len(value.encode())
+    if size > MAX_CONTEXT_BYTES:
+        raise InvalidParameter(f"A context has at most {MAX_CONTEXT_BYTES} bytes; this one has {size}.")
+    return dict(context)
+
+
+def _has_bad_text(text: str, *, allow_breaks: bool = False) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return bool(_CONTROL.search(text.replace("\n", "").replace("\t", "") if allow_breaks else text))

@@ -1,0 +1,245 @@
+"""Every setting: its environment name, default and meaning, read and checked in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+PREFIX = "IMAGESTORE_"
+KiB = 1024
+MiB = 1024 * KiB
+
+
+class InvalidSetting(ValueError):
+    """A setting's value cannot be used. The message names the variable and the form it wants."""
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = int(value)
+        if not low <= number <= high:
+            raise ValueError(f"wants a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(value: str) -> float:
+        number = float(value)
+        if not low <= number <= high:
+            raise ValueError(f"wants seconds from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _address(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError("wants HOST:PORT, such as 127.0.0.1:8000")
+    return value
+
+
+def _level(value: str) -> str:
+    if value.lower() not in ("debug", "info", "warning", "error"):
+        raise ValueError("wants debug, info, warning or error")
+    return value.lower()
+
+
+def setting(
+    group: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False
+) -> Any:
+    return field(default=default, metadata={"group": group, "parse": parse, "about": about, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. Sizes are bytes, times are seconds. `Settings.load()` reads them from the environment."""
+
+    # service
+    bind: str = setting(
+        "service", "127.0.0.1:8000", _address, "Where the HTTP service listens; port 0 takes a free one."
+    )
+    workers: int = setting("service", 2, _integer(1, 256), "Worker processes.")
+    threads: int = setting("service", 16, _integer(1, 512), "Threads for requests in each worker.")
+    public_url: str = setting(
+        "service",
+        "",
+        _text,
+        "Base of the URLs in answers, such as https://img.example.com; empty takes the request's own.",
+    )
+    secret_key: str = setting(
+        "service",
+        "",
+        _text,
+        "The server key, from which credential secrets are derived; the same on every node. Empty: one is made and kept in the data folder.",
+        secret=True,
+    )
+    admin_key: str = setting(
+        "service",
+        "",
+        _text,
+        "Access key of the first credential, which may do everything. Empty: made at first start and printed once.",
+    )
+    admin_secret: str = setting(
+        "service",
+        "",
+        _text,
+        "Secret of the first credential. Empty: derived from the server key.",
+        secret=True,
+    )
+    log_level: str = setting("service", "info", _level, "debug, info, warning or error.")
+    # store
+    mongo_url: str = setting(
+        "store",
+        "",
+        _text,
+        "MongoDB to use (a replica set, of one member at least). Empty: a private embedded mongod.",
+        secret=True,
+    )
+    mongo_database: str = setting("store", "imagestore", _text, "Database that holds everything.")
+    store_timeout: float = setting(
+        "store", 8.0, _seconds(0.1, 300), "Longest that one upload may wait for MongoDB."
+    )
+    read_timeout: float = setting(
+        "store", 3.0, _seconds(0.1, 300), "Longest that one read from MongoDB may wait."
+    )
+    # cache
+    redis_url: str = setting(
+        "cache",
+        "",
+        _text,
+        "Redis to use. Empty: a private embedded redis-server. `none` runs without a cache.",
+        secret=True,
+    )
+    redis_timeout: float = setting(
+        "cache",
+        0.05,
+        _seconds(0.001, 10),
+        "Longest that one call of Redis may take before it counts as a miss.",
+    )
+    cache_value_bytes: int = setting(
+        "cache",
+        MiB,
+        _integer(0, 16 * MiB),
+        "Largest blob that is kept in Redis; larger ones stream from GridFS.",
+    )
+    alias_ttl: float = setting(
+        "cache",
+        60.0,
+        _seconds(1, 86400),
+        "Longest that a name may be answered from Redis without a look into MongoDB.",
+    )
+    # imaging
+    upload_bytes: int = setting("imaging", 64 * MiB, _integer(KiB, 4096 * MiB), "Largest upload.")
+    image_pixels: int = setting(
+        "imaging", 50_000_000, _integer(1, 10**9), "Most pixels of a picture, summed over its frames."
+    )
+    image_side: int = setting("imaging", 16_384, _integer(1, 65_535), "Longest side of a picture, in pixels.")
+    image_frames: int = setting("imaging", 500, _integer(1, 100_000), "Most frames of an animation.")
+    decoders: int = setting("imaging", 1, _integer(1, 64), "Decoder processes in each worker.")
+    decode_queue: int = setting(
+        "imaging",
+        32,
+        _integer(1, 10_000),
+        "Pictures that may wait for a decoder in each worker; more get 503.",
+    )
+    decode_timeout: float = setting(
+        "imaging", 5.0, _seconds(0.1, 600), "Longest that decoding one picture may take."
+    )
+    decode_bytes: int = setting(
+        "imaging", 1024 * MiB, _integer(128 * MiB, 64 * 1024 * MiB), "Address space of a decoder process."
+    )
+    # edge
+    header_timeout: float = setting(
+        "edge", 10.0, _seconds(0.1, 600), "A request's head must arrive within this time."
+    )
+    body_timeout: float = setting(
+        "edge",
+        20.0,
+        _seconds(0.1, 600),
+        "Longest silence while a body arrives; a whole body gets this plus a second for each 16 KiB.",
+    )
+    send_timeout: float = setting(
+        "edge", 20.0, _seconds(0.1, 600), "Longest that a client may take for the next 64 KiB of an answer."
+    )
+    keepalive: int = setting("edge", 15, _integer(1, 3600), "Seconds that an idle connection is kept.")
+    connections: int = setting(
+        "edge", 4096, _integer(1, 1_000_000), "Connections at once in each worker; more get 503."
+    )
+    # embedded
+    data: Path = setting(
+        "embedded",
+        Path(".imagestore"),
+        Path,
+        "Folder of the embedded servers' files, the made keys and the uploads in progress.",
+    )
+    mongod: str = setting(
+        "embedded", "", _text, "The mongod to run. Empty: from PATH, else from the `embedded` extra."
+    )
+    redis_server: str = setting(
+        "embedded",
+        "",
+        _text,
+        "The redis-server or valkey-server to run. Empty: from PATH, else from the `embedded` extra.",
+    )
+    mongo_port: int = setting(
+        "embedded", 0, _integer(0, 65535), "Port of the embedded mongod; 0 takes a free one."
+    )
+    redis_port: int = setting(
+        "embedded", 0, _integer(0, 65535), "Port of the embedded redis-server; 0 takes a free one."
+    )
+    redis_bytes: int = setting(
+        "embedded", 256 * MiB, _integer(MiB, 1024**4), "`maxmemory` of the embedded redis-server."
+    )
+    # client
+    url: str = setting(
+        "client",
+        "",
+        _text,
+        "Service that the command line talks to. Empty: what `imagestore serve` noted in the data folder.",
+    )
+    access_key: str = setting(
+        "client", "", _text, "Access key that the command line uses. Empty: the noted one."
+    )
+    access_secret: str = setting("client", "", _text, "Secret that goes with it.", secret=True)
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment. Raises InvalidSetting for a bad value, and for a name that means nothing."""
+        source = os.environ if environment is None else environment
+        known = {environment_name(each): each for each in fields(cls)}
+        values: dict[str, Any] = {}
+        for name, value in source.items():
+            if not name.startswith(PREFIX):
+                continue
+            if name not in known:
+                raise InvalidSetting(f"{name} is not a setting: `imagestore settings` lists them.")
+            if value == "":
+                continue
+            try:
+                values[known[name].name] = known[name].metadata["parse"](value)
+            except ValueError as error:
+                shown = "the value given" if known[name].metadata["secret"] else repr(value)
+                raise InvalidSetting(f"{name}: {shown} cannot be used: {error}.") from None
+        return cls(**values)
+
+    def environment(self) -> dict[str, str]:
+        """These settings as environment variables: `Settings.load` of it gives equal settings."""
+        return {
+            environment_name(each): str(getattr(self, each.name))
+            for each in fields(self)
+            if getattr(self, each.name) != each.default
+        }
+
+
+def environment_name(each: Field[Any]) -> str:
+    return PREFIX + each.name.upper()
