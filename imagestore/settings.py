@@ -12,6 +12,8 @@ PREFIX = "IMAGESTORE_"
 KiB = 1024
 MiB = 1024 * KiB
 
+_DATA = Path(".imagestore")
+
 
 class InvalidSetting(ValueError):
     """A setting's value cannot be used. The message names the variable and the form it wants."""
@@ -74,20 +76,22 @@ class Settings:
         "service",
         "",
         _text,
-        "Base of the URLs in answers, such as https://img.example.com; empty takes the request's own.",
+        "Base of the URLs in answers, such as https://img.example.com. Empty: the request's own.",
     )
     secret_key: str = setting(
         "service",
         "",
         _text,
-        "The server key, from which credential secrets are derived; the same on every node. Empty: one is made and kept in the data folder.",
+        "The server key, from which secrets are derived; the same on every node. "
+        "Empty: one is made and kept in the data folder.",
         secret=True,
     )
     admin_key: str = setting(
         "service",
         "",
         _text,
-        "Access key of the first credential, which may do everything. Empty: made at first start and printed once.",
+        "Access key of the first credential, which may do everything. "
+        "Empty: made at the first start and printed once.",
     )
     admin_secret: str = setting(
         "service",
@@ -178,7 +182,7 @@ class Settings:
     # embedded
     data: Path = setting(
         "embedded",
-        Path(".imagestore"),
+        _DATA,
         Path,
         "Folder of the embedded servers' files, the made keys and the uploads in progress.",
     )

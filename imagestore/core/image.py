@@ -86,7 +86,6 @@ class Image:
 
     version: Version
     generation: int
-    created: datetime
     tags: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
 

@@ -168,4 +168,4 @@ def spool(
 
 
 def _over_limit(limit: int) -> str:
-    return f"The upload is over the limit of {limit} bytes: send a smaller file, or raise IMAGESTORE_UPLOAD_BYTES."
+    return f"The upload is over the limit of {limit} bytes (IMAGESTORE_UPLOAD_BYTES): send a smaller file."
