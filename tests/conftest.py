@@ -1,0 +1,43 @@
+"""Real servers for the tests that need them: started once a session, on free ports, in folders that go away."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from imagestore.embedded import Server, start_mongod, start_redis
+
+
+@pytest.fixture(scope="session")
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A mongod that also takes test commands, such as `configureFailPoint`."""
+    folder = tmp_path_factory.mktemp("mongod")
+    with start_mongod(folder, extra=("--setParameter", "enableTestCommands=1")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with start_redis(tmp_path_factory.mktemp("redis"), max_bytes=64 * 1024 * 1024) as server:
+        yield server
+
+
+@pytest.fixture
+def mongo_database(mongo: Server) -> Iterator[str]:
+    """The name of a database that is empty, and is dropped after the test."""
+    name = f"test_{secrets.token_hex(8)}"
+    yield name
+    with MongoClient(mongo.url) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def redis_url(redis_server: Server) -> str:
+    """The url of a Redis that is empty."""
+    with Redis.from_url(redis_server.url) as client:
+        client.flushall()
+    return redis_server.url
