@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NewType
 
-from imagestore.core.errors import InvalidBucketName, InvalidKey, InvalidParameter
+from imagestore.core.errors import InvalidBucketName, InvalidKey, InvalidParameter, PreconditionFailed
 
 Digest = NewType("Digest", str)
 """SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
@@ -108,6 +108,41 @@ class Bucket:
     generation: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Tags and context to set; None leaves what is there."""
+
+    tags: tuple[str, ...] | None = None
+    context: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of a name for a write to it to happen (RFC 9110, sections 13.1.1 and 13.1.2).
+
+    `digests`: the current version has one of these digests (If-Match); `exists`: there is one at all
+    (`If-Match: *`), or, if False, there is none (`If-None-Match: *`).
+    """
+
+    exists: bool | None = None
+    digests: tuple[Digest, ...] | None = None
+
+    @property
+    def wants_image(self) -> bool:
+        return bool(self.exists) or self.digests is not None
+
+    def check(self, image: Image | None) -> None:
+        """Raises PreconditionFailed when it does not hold of `image` (None: there is none)."""
+        digest = image.version.digest if image else None
+        if (self.exists is not None and self.exists != (image is not None)) or (
+            self.digests is not None and digest not in self.digests
+        ):
+            raise PreconditionFailed(
+                "The image is not in the state that If-Match or If-None-Match asked for: "
+                "look at it again, then decide."
+            )
+
+
 def check_bucket_name(name: str) -> str:
     """Return `name` if it can name a bucket: S3's rules, less the first words of our own paths.
 
@@ -169,10 +204,8 @@ def check_context(context: Mapping[str, str]) -> dict[str, str]:
         raise InvalidParameter(f"A context has at most {MAX_CONTEXT_ENTRIES} entries.")
     size = 0
     for name, value in context.items():
-        if not isinstance(name, str) or not isinstance(value, str) or not name:
-            raise InvalidParameter(
-                "A context maps names to text: both must be strings, and no name is empty."
-            )
+        if not name:
+            raise InvalidParameter("A context maps names to text, and no name is empty.")
         if _has_bad_text(name) or _has_bad_text(value, allow_breaks=True):
             raise InvalidParameter(f"The context entry {name[:40]!r} holds control characters.")
         size += len(name.encode()) + len(value.encode())
@@ -182,8 +215,6 @@ def check_context(context: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_bad_text(text: str, *, allow_breaks: bool = False) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
+    if any("\ud800" <= character <= "\udfff" for character in text):
         return True
     return bool(_CONTROL.search(text.replace("\n", "").replace("\t", "") if allow_breaks else text))

@@ -66,7 +66,7 @@ def signed_query(access_key: str, secret: str, path: str, expires: int) -> str:
 
 
 def check_signature(secret: str, path: str, expires: int, signature: str, *, now: float) -> None:
-    """Raises SignatureInvalid unless `signature` fits, SignatureExpired when it does but `expires` is past."""
+    """Raises SignatureInvalid unless `signature` fits, SignatureExpired when `expires` is past."""
     if not hmac.compare_digest(sign(secret, path, expires).encode(), signature.encode("utf-8", "replace")):
         raise SignatureInvalid(
             "The URL's signature does not fit its path and expiry: ask for a new signed URL."

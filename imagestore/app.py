@@ -1,0 +1,44 @@
+"""create_app(): services and faces make the Flask application."""
+
+from __future__ import annotations
+
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+
+from imagestore import __version__
+from imagestore.services import Services
+from imagestore.web import frontdoor
+from imagestore.web.delivery import delivery
+from imagestore.web.ops import ops
+from imagestore.web.rest import FACES
+from imagestore.web.rest.docs import docs
+from imagestore.web.rest.schemas import ErrorAnswer
+
+FORM_SLACK = 1024 * 1024
+"""What a multipart body may have beyond the picture: part heads and fields."""
+
+
+def create_app(services: Services) -> OpenAPI:
+    """The application on services that are open; whoever opened them closes them."""
+    app = OpenAPI(
+        "imagestore",
+        info=Info(title="imagestore", version=__version__),
+        security_schemes={"basic": {"type": "http", "scheme": "basic"}},
+        validation_error_status=400,
+        validation_error_model=ErrorAnswer,
+        validation_error_callback=frontdoor.validation_response,
+        doc_ui=False,
+        static_folder=None,
+    )
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.upload_bytes + FORM_SLACK
+    app.config["MAX_FORM_MEMORY_SIZE"] = 64 * 1024
+    app.config["MAX_FORM_PARTS"] = 20
+    frontdoor.install(app, services)
+    for face in FACES:
+        app.register_api(face)
+    app.register_blueprint(docs)
+    app.register_blueprint(delivery)
+    app.register_blueprint(ops)
+    return app

@@ -1,0 +1,1 @@
+"""Floor 4, what the service does: the verbs, with no word of HTTP or terminals in them."""

@@ -1,0 +1,136 @@
+"""Names: buckets and images listed, shown, relabelled, deleted, and the aliases that each change drops."""
+
+from __future__ import annotations
+
+from imagestore.core.errors import (
+    BucketNotEmpty,
+    BucketNotFound,
+    ImageNotFound,
+    VersionNotFound,
+)
+from imagestore.core.image import Bucket, Condition, Image, Labels, Version, Visibility, check_bucket_name
+from imagestore.library.aliases import Aliases
+from imagestore.store.documents import Documents
+from imagestore.store.registry import Registry
+
+
+class Catalog:
+    """All that concerns names and not bytes. What has no name any more is swept later, bytes included."""
+
+    def __init__(self, documents: Documents, registry: Registry, aliases: Aliases) -> None:
+        self._documents = documents
+        self._registry = registry
+        self._aliases = aliases
+
+    def create_bucket(self, name: str, visibility: Visibility) -> Bucket:
+        """Raises InvalidBucketName and BucketExists."""
+        bucket = self._registry.add_bucket(check_bucket_name(name), visibility)
+        self._aliases.forget_bucket(name, bucket.generation)
+        return bucket
+
+    def list_buckets(self) -> list[Bucket]:
+        return self._registry.list_buckets()
+
+    def bucket(self, name: str) -> Bucket:
+        """Raises BucketNotFound."""
+        return _bucket_or_raise(name, self._registry.find_bucket(name))
+
+    def set_visibility(self, name: str, visibility: Visibility) -> Bucket:
+        """Raises BucketNotFound. When it returns, no worker decides by the old policy."""
+        bucket = _bucket_or_raise(name, self._registry.set_visibility(name, visibility))
+        self._aliases.forget_bucket(name, bucket.generation)
+        return bucket
+
+    def delete_bucket(self, name: str) -> None:
+        """Raises BucketNotFound, and BucketNotEmpty while it has images.
+
+        The name goes first and comes back if an image is found: an upload that ends in between looks for
+        its bucket again, so one of the two always sees the other.
+        """
+        generation = self._registry.set_live(name, False)
+        if generation is None:
+            raise _no_bucket(name)
+        self._aliases.forget_bucket(name, generation)
+        if self._documents.has_images(name):
+            revived = self._registry.set_live(name, True)
+            self._aliases.forget_bucket(name, revived or generation)
+            raise BucketNotEmpty(f"Bucket {name!r} still has images: delete them first.")
+
+    def list_images(
+        self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Image]:
+        """At most `limit` images by the byte order of their keys, behind the key `after`."""
+        return self._documents.list_images(bucket, prefix=prefix, tag=tag, after=after, limit=limit)
+
+    def image(self, bucket: str, key: str) -> Image:
+        """Raises ImageNotFound."""
+        image = self._documents.find_image(bucket, key)
+        if image is None:
+            raise _no_image(bucket, key)
+        return image
+
+    def relabel(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image:
+        """Set tags, context or both. Raises ImageNotFound and PreconditionFailed."""
+        image = self._documents.set_labels(bucket, key, labels, condition)
+        if image is None:
+            raise _no_image(bucket, key)
+        self._aliases.forget_image(bucket, key, image.generation)
+        return image
+
+    def delete_image(self, bucket: str, key: str, condition: Condition) -> None:
+        """The name and all its versions. Raises ImageNotFound and PreconditionFailed."""
+        buried = self._documents.bury(bucket, key, condition)
+        if buried is None:
+            raise _no_image(bucket, key)
+        last_number, generation = buried
+        self._aliases.forget_image(bucket, key, generation)
+        for number in self._documents.drop_versions(bucket, key, last_number):
+            self._aliases.forget_version(bucket, key, number)
+
+    def list_versions(
+        self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
+    ) -> list[Version]:
+        """Newest first, below the number `before`. Raises ImageNotFound when there is no such image."""
+        versions = self._documents.list_versions(bucket, key, before=before, limit=limit)
+        if not versions:
+            self.image(bucket, key)
+        return versions
+
+    def version(self, bucket: str, key: str, number: int) -> Version:
+        """Raises VersionNotFound."""
+        version = self._documents.find_version(bucket, key, number)
+        if version is None:
+            raise VersionNotFound(f"Image {key!r} in bucket {bucket!r} has no version {number}.")
+        return version
+
+    def delete_version(self, bucket: str, key: str, number: int) -> None:
+        """One version. If it is the newest, the one before it becomes that; the last one takes the image along.
+
+        Raises VersionNotFound.
+        """
+        version = self.version(bucket, key, number)
+        image = self._documents.find_image(bucket, key)
+        if image is not None and image.version.number == number:
+            older = self._documents.list_versions(bucket, key, before=number, limit=1)
+            if not older:
+                self.delete_image(bucket, key, Condition())
+                return
+            generation = self._documents.move_back(version, older[0])
+            if generation is not None:
+                self._aliases.forget_image(bucket, key, generation)
+        self._documents.drop_version(version)
+        self._aliases.forget_version(bucket, key, number)
+
+
+def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:
+    if bucket is None:
+        raise _no_bucket(name)
+    return bucket
+
+
+def _no_bucket(name: str) -> BucketNotFound:
+    return BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
+
+
+def _no_image(bucket: str, key: str) -> ImageNotFound:
+    return ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")

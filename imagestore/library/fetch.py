@@ -1,0 +1,184 @@
+"""Bytes out: from a name to a version, and from a version to its bytes, by way of Redis where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from imagestore.cache.admission import Sketch
+from imagestore.cache.flight import Flights
+from imagestore.cache.tier import Tier
+from imagestore.core.errors import BucketNotFound, ImageNotFound
+from imagestore.core.image import BlobRef, Bucket, Version
+from imagestore.core.streams import Blob
+from imagestore.core.telemetry import Timings
+from imagestore.imaging.formats import by_extension
+from imagestore.library.aliases import Aliases
+from imagestore.store.blobs import Blobs
+from imagestore.store.documents import Documents
+from imagestore.store.registry import Registry
+
+RENDERING_REVISION = 1
+FIRST_VERSION_NUMBER = 1_000_000_000
+"""Version numbers are Unix times: a smaller one in a URL is not looked for."""
+
+
+class Outcome(StrEnum):
+    """How a blob was come by: the states of a fetch, named as the methods that reach them."""
+
+    HIT = "hit"
+    WAIT = "wait"
+    MAKE = "make"
+    BYPASS = "bypass"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a URL names.
+
+    `immutable`: it named this very version, so the answer never changes. `remembered`: Redis knew it.
+    """
+
+    bucket: Bucket
+    version: Version
+    immutable: bool
+    remembered: bool
+
+
+class Fetch:
+    """The way out of the house: `resolve` a name, then `open` its bytes.
+
+    For an image whose alias and bytes Redis has, that is two round trips to Redis and none to MongoDB.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        registry: Registry,
+        blobs: Blobs,
+        tier: Tier,
+        aliases: Aliases,
+    ) -> None:
+        self._documents = documents
+        self._registry = registry
+        self._blobs = blobs
+        self._tier = tier
+        self._aliases = aliases
+        self._flights = Flights(tier)
+        self._sketch = Sketch()
+
+    def resolve(
+        self,
+        bucket: str,
+        key: str,
+        number: int | None,
+        allow: Callable[[Bucket], None],
+        timings: Timings,
+    ) -> Found:
+        """The version that a URL names. `allow` is asked, and may raise, before anything of the image is told.
+
+        A `number` that is no version of the image is passed over. Raises BucketNotFound and ImageNotFound.
+        """
+        wanted = number if number is not None and number >= FIRST_VERSION_NUMBER else None
+        with timings.measure("alias"):
+            known_bucket, newest, exact = self._aliases.read(bucket, key, wanted)
+        found_bucket = known_bucket or self.bucket(bucket)
+        allow(found_bucket)
+        if wanted is not None:
+            known = newest if newest and newest.number == wanted else exact
+            version = known or self._find_version(bucket, key, wanted, timings)
+            if version is not None:
+                return Found(found_bucket, version, immutable=True, remembered=known is not None)
+        version = newest or self._find_newest(bucket, key, timings)
+        return Found(found_bucket, version, immutable=False, remembered=newest is not None)
+
+    def bucket(self, name: str) -> Bucket:
+        """The bucket as MongoDB has it, and remembered. Raises BucketNotFound."""
+        bucket = self._registry.find_bucket(name)
+        if bucket is None:
+            raise BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
+        self._aliases.write_bucket(bucket)
+        return bucket
+
+    def _find_version(self, bucket: str, key: str, number: int, timings: Timings) -> Version | None:
+        with timings.measure("mongo"):
+            for name, extension in _readings(key):
+                version = self._documents.find_version(bucket, name, number)
+                if version is not None and extension in (None, version.facts.format):
+                    self._aliases.write_version(version)
+                    return version
+        return None
+
+    def _find_newest(self, bucket: str, key: str, timings: Timings) -> Version:
+        with timings.measure("mongo"):
+            for name, extension in _readings(key):
+                image = self._documents.find_image(bucket, name)
+                if image is not None and extension in (None, image.version.facts.format):
+                    self._aliases.write_image(image)
+                    return image.version
+        raise ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")
+
+    def open(self, ref: BlobRef, *, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
+        """The bytes of a blob and how they were come by. `partial`: only a range of them is wanted.
+
+        The caller closes the blob. Raises StoreUnavailable or BlobDamaged, here or while it is read.
+        """
+        if ref.length > self._tier.value_bytes:
+            return self.bypass(ref)
+        name = blob_name(ref)
+        frequency = self._sketch.touch(name)
+        with timings.measure("redis"):
+            data = self.hit(name, frequency)
+        if data is not None:
+            return Blob.of(data), Outcome.HIT
+        if partial:
+            return self.bypass(ref)
+        with timings.measure("gridfs"):
+            data, outcome = self.make(ref, name, frequency)
+        return Blob.of(data), outcome
+
+    def hit(self, name: str, frequency: int) -> bytes | None:
+        return self._tier.read_blob(name, frequency)
+
+    def make(self, ref: BlobRef, name: str, frequency: int) -> tuple[bytes, Outcome]:
+        """Read the blob whole and keep it in Redis: one caller does, the others wait for it."""
+
+        def load() -> bytes:
+            with self._blobs.open(ref) as blob:
+                data = b"".join(blob.open())
+            self._tier.write_blob(name, data, frequency)
+            return data
+
+        data, role = self._flights.once(name, load, find=lambda: self._tier.read_blob(name, frequency))
+        return data, Outcome(role)
+
+    def bypass(self, ref: BlobRef) -> tuple[Blob, Outcome]:
+        """Straight from GridFS, chunk by chunk: what is too large for Redis, and ranges of what it lacks."""
+        return self._blobs.open(ref), Outcome.BYPASS
+
+    def warm(self, ref: BlobRef) -> bool:
+        """Put a blob into Redis if it is not there; whether it was loaded for that."""
+        name = blob_name(ref)
+        frequency = self._sketch.touch(name)
+        if self._tier.read_blob(name, frequency) is not None:
+            return False
+        self.make(ref, name, frequency)
+        return True
+
+
+def _readings(key: str) -> Iterator[tuple[str, str | None]]:
+    """What a key in a URL can mean, with the format that the image must have then (None: any).
+
+    The key as it stands; else the key without an extension that only repeats the image's own format.
+    """
+    yield key, None
+    stem, dot, extension = key.rpartition(".")
+    shown = by_extension(extension)
+    if stem and dot and shown is not None:
+        yield stem, shown.name
+
+
+def blob_name(ref: BlobRef) -> str:
+    """The name of an original's bytes: digest / transformation (none) / format (its own) / revision."""
+    return f"{ref.digest}/-/-/{RENDERING_REVISION}"

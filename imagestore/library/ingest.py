@@ -1,0 +1,115 @@
+"""Bytes in: spool, prove, keep, name. Nothing is acknowledged that a majority does not have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagestore.core.errors import BucketNotFound, PreconditionFailed
+from imagestore.core.image import Condition, Image, Labels, Version, check_key, make_key
+from imagestore.core.streams import Readable, Spool, spool
+from imagestore.imaging.decoders import DecoderPool
+from imagestore.imaging.formats import sniff
+from imagestore.library.aliases import Aliases
+from imagestore.store.blobs import Blobs
+from imagestore.store.documents import Documents
+from imagestore.store.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload as it was asked for. `expected` is the size that was announced, in bytes, if any was."""
+
+    bucket: str
+    source: Readable
+    key: str | None = None
+    expected: int | None = None
+    labels: Labels = field(default_factory=Labels)
+    condition: Condition = field(default_factory=Condition)
+
+
+class Ingest:
+    """The way into the house."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        registry: Registry,
+        blobs: Blobs,
+        decoders: DecoderPool,
+        aliases: Aliases,
+        *,
+        limit: int,
+        directory: Path | None,
+    ) -> None:
+        self._documents = documents
+        self._registry = registry
+        self._blobs = blobs
+        self._decoders = decoders
+        self._aliases = aliases
+        self._limit = limit
+        self._directory = directory
+
+    def store(self, upload: Upload) -> Image:
+        """Take one picture in and return the image it became.
+
+        The bytes that the key has already change nothing but the labels, so that an upload may safely be
+        sent again. Raises what the checks find: InvalidKey, BucketNotFound, UploadTooLarge, EmptyUpload,
+        LengthMismatch, any RejectedImage, PreconditionFailed, and Unavailable for what may work later.
+        """
+        key = make_key() if upload.key is None else check_key(upload.key)
+        self._check_bucket(upload.bucket)
+        before = self._documents.find_image(upload.bucket, key)
+        upload.condition.check(before)
+        with spool(
+            upload.source, limit=self._limit, expected=upload.expected, directory=self._directory
+        ) as spooled:
+            if before is not None and before.version.digest == spooled.digest:
+                return self._relabel(before, upload)
+            version = self._keep(upload.bucket, key, spooled)
+        return self._name(version, upload.labels, upload.condition)
+
+    def restore(self, version: Version, condition: Condition) -> Image:
+        """Make an older version the newest again, as a new version of the same bytes.
+
+        Raises PreconditionFailed and BucketNotFound.
+        """
+        fresh = self._documents.add_version(version.bucket, version.key, version.blob, version.facts)
+        return self._name(fresh, Labels(), condition)
+
+    def _keep(self, bucket: str, key: str, spooled: Spool) -> Version:
+        """Prove the picture, then write its blob and its version."""
+        shape = sniff(spooled.head)
+        with spooled.open() as source:
+            facts = self._decoders.verify(spooled.path or source.read())
+        blob = self._blobs.put(spooled, shape.media_type)
+        return self._documents.add_version(bucket, key, blob, facts)
+
+    def _name(self, version: Version, labels: Labels, condition: Condition) -> Image:
+        """Point the name at the version, and drop what the caches know of the name."""
+        try:
+            image = self._documents.point(version, labels, condition)
+        except PreconditionFailed:
+            self._documents.drop_version(version)
+            raise
+        self._aliases.forget_image(version.bucket, version.key, image.generation)
+        if self._registry.find_bucket(version.bucket) is None:
+            # The bucket was deleted meanwhile: so is the image.
+            self._documents.bury(version.bucket, version.key, Condition())
+            self._documents.drop_version(version)
+            raise _no_bucket(version.bucket)
+        return image
+
+    def _relabel(self, image: Image, upload: Upload) -> Image:
+        if upload.labels == Labels():
+            return image
+        changed = self._documents.set_labels(image.bucket, image.key, upload.labels, upload.condition)
+        return changed or image
+
+    def _check_bucket(self, name: str) -> None:
+        if self._registry.find_bucket(name) is None:
+            raise _no_bucket(name)
+
+
+def _no_bucket(name: str) -> BucketNotFound:
+    return BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")

@@ -1,0 +1,77 @@
+"""Opens and closes the wings, in order: the one place where parts meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imagestore.access.credentials import Secrets
+from imagestore.cache.tier import Tier
+from imagestore.imaging.decoders import DecoderPool
+from imagestore.imaging.probe import Limits
+from imagestore.library.aliases import Aliases
+from imagestore.library.catalog import Catalog
+from imagestore.library.fetch import Fetch
+from imagestore.library.ingest import Ingest
+from imagestore.library.keyring import Keyring
+from imagestore.library.warmup import Warmup
+from imagestore.settings import Settings
+from imagestore.store.blobs import Blobs
+from imagestore.store.documents import Documents
+from imagestore.store.mongo import Mongo
+from imagestore.store.registry import Registry
+
+
+class Services:
+    """Everything that a face needs, opened from settings that name real servers. One in each worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        secrets = Secrets(
+            settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret
+        )
+        self.mongo = Mongo(
+            settings.mongo_url,
+            settings.mongo_database,
+            write_timeout=settings.store_timeout,
+            read_timeout=settings.read_timeout,
+        )
+        self.tier = Tier(
+            settings.redis_url,
+            timeout=settings.redis_timeout,
+            value_bytes=settings.cache_value_bytes,
+            integrity_key=secrets.derive("cache"),
+        )
+        self.decoders = DecoderPool(
+            Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
+            processes=settings.decoders,
+            queue=settings.decode_queue,
+            timeout=settings.decode_timeout,
+            memory=settings.decode_bytes,
+        )
+        documents, registry, blobs = Documents(self.mongo), Registry(self.mongo), Blobs(self.mongo)
+        aliases = Aliases(self.tier, settings.alias_ttl)
+        self.catalog = Catalog(documents, registry, aliases)
+        self.keyring = Keyring(registry, secrets, aliases)
+        self.fetch = Fetch(documents, registry, blobs, self.tier, aliases)
+        self.ingest = Ingest(
+            documents,
+            registry,
+            blobs,
+            self.decoders,
+            aliases,
+            limit=settings.upload_bytes,
+            directory=_spool_directory(settings),
+        )
+        self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
+
+    def close(self) -> None:
+        self.decoders.close()
+        self.tier.close()
+        self.mongo.close()
+
+
+def _spool_directory(settings: Settings) -> Path:
+    """Where uploads in progress lie: a folder of its own, so that what a crash leaves is known for what it is."""
+    directory = settings.data / "spool"
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory

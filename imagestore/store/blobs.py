@@ -1,0 +1,198 @@
+"""Blobs in GridFS: one file for each digest, written and claimed once, read by range, chunk by chunk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import Binary, ObjectId
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from imagestore.core.errors import BlobDamaged, StoreUnavailable
+from imagestore.core.image import BlobRef, Digest
+from imagestore.core.streams import Blob, Spool
+from imagestore.store.mongo import Document, Mongo
+
+log = logging.getLogger(__name__)
+
+CHUNK_SIZE = 255 * 1024
+TRANSACTION_BYTES = 10 * 1024 * 1024
+"""Up to here file, chunks and claim are one transaction: quicker, and a failure leaves nothing behind."""
+
+WRITE_BATCH = 16
+READ_BATCH = 4
+READ_TRIES = 4
+CLAIM_TRIES = 5
+
+
+class Blobs:
+    """The GridFS bucket `blobs` and the collection `claims`, which maps each digest to its one file.
+
+    Files have random ids, never the digest: a writer that loses the race for a claim deletes its own copy
+    and cannot touch the winner's.
+    """
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._files = mongo.collection("blobs.files")
+        self._chunks = mongo.collection("blobs.chunks")
+        self._claims = mongo.collection("claims")
+
+    def put(self, spool: Spool, media_type: str) -> BlobRef:
+        """Keep the spooled bytes, unless they are kept already, and return where they lie.
+
+        When this returns, a majority of the members has the bytes. Raises StoreUnavailable; what a failed
+        write leaves behind has no claim, so the sweep finds it.
+        """
+        for _ in range(CLAIM_TRIES):
+            found = self._touch(spool.digest)
+            if found is not None:
+                return found
+            try:
+                return self._write(spool, media_type)
+            except DuplicateKeyError:
+                continue  # another writer claimed this digest first: use its file
+        raise StoreUnavailable("Other uploads of the same bytes got in the way: try again.")
+
+    def _touch(self, digest: Digest) -> BlobRef | None:
+        """Renew the claim on a digest, so that a sweep under way leaves its blob alone."""
+        with self._mongo.writing():
+            claim = self._claims.find_one_and_update(
+                {"_id": digest}, {"$set": {"claimed": datetime.now(UTC)}}, return_document=True
+            )
+        if claim is None:
+            return None
+        return BlobRef(digest, str(claim["file_id"]), claim["length"], claim["chunk_size"])
+
+    def _write(self, spool: Spool, media_type: str) -> BlobRef:
+        """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile."""
+        file_id = ObjectId()
+        ref = BlobRef(spool.digest, str(file_id), spool.size, CHUNK_SIZE)
+        if spool.size <= TRANSACTION_BYTES:
+            self._commit(file_id, ref, media_type, _chunk_documents(file_id, spool))
+            return ref
+        try:
+            for batch in _batches(_chunk_documents(file_id, spool), WRITE_BATCH):
+                with self._mongo.writing():
+                    self._chunks.insert_many(batch)
+            self._commit(file_id, ref, media_type, iter(()))
+        except DuplicateKeyError:
+            with self._mongo.writing():
+                self._chunks.delete_many({"files_id": file_id})
+            raise
+        return ref
+
+    def _commit(self, file_id: ObjectId, ref: BlobRef, media_type: str, chunks: Iterator[Document]) -> None:
+        """In one transaction: the claim first, since it tells soonest that another writer won."""
+        documents = list(chunks)
+        now = datetime.now(UTC)
+        claim = {"file_id": file_id, "length": ref.length, "chunk_size": ref.chunk_size, "claimed": now}
+        file = {
+            "length": ref.length,
+            "chunkSize": ref.chunk_size,
+            "uploadDate": now,
+            "filename": ref.digest,
+            "metadata": {"sha256": ref.digest, "contentType": media_type},
+        }
+
+        def insert(session: ClientSession) -> None:
+            self._claims.insert_one({"_id": ref.digest, **claim}, session=session)
+            self._files.insert_one({"_id": file_id, **file}, session=session)
+            if documents:
+                self._chunks.insert_many(documents, session=session)
+
+        with self._mongo.writing(DuplicateKeyError), self._mongo.client.start_session() as session:
+            session.with_transaction(insert)
+
+    def open(self, ref: BlobRef) -> Blob:
+        """The blob's bytes, unread. A range opens only its own chunks.
+
+        While it is read: each chunk is checked against the sum written with it, and a blob read from end to
+        end against its digest before the last bytes are given out. Raises BlobDamaged for what does not fit.
+        """
+        return Blob(ref.length, lambda start, stop: self._read(ref, start, stop))
+
+    def _read(self, ref: BlobRef, start: int, stop: int) -> Iterator[bytes]:
+        if stop == start:
+            return
+        whole = hashlib.sha256() if (start, stop) == (0, ref.length) else None
+        first, last = start // ref.chunk_size, (stop - 1) // ref.chunk_size
+        for number, data in self._read_chunks(ref, first, last):
+            if whole is not None:
+                whole.update(data)
+                if number == last and whole.hexdigest() != ref.digest:
+                    raise self._damaged(ref, "the bytes do not match the digest")
+            base = number * ref.chunk_size
+            yield data[max(start - base, 0) : stop - base]
+
+    def _read_chunks(self, ref: BlobRef, first: int, last: int) -> Iterator[tuple[int, bytes]]:
+        """Chunks `first` to `last`, a few a query: no cursor stays open between them."""
+        at, batch = first, 1
+        while at <= last:
+            wanted = min(batch, last - at + 1)
+            for document in self._query(ref, at, wanted):
+                yield at, self._checked(ref, at, document)
+                at += 1
+            batch = READ_BATCH
+
+    def _query(self, ref: BlobRef, at: int, count: int) -> list[Document]:
+        """`count` chunks from `at` on; tries again when the member that was asked dies under it."""
+        selection = {"files_id": ObjectId(ref.file_id), "n": {"$gte": at, "$lt": at + count}}
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                with self._mongo.reading():
+                    found = list(self._chunks.find(selection).sort("n", 1))
+                break
+            except StoreUnavailable:
+                if attempt == READ_TRIES:
+                    raise
+        if [document["n"] for document in found] != list(range(at, at + count)):
+            raise self._damaged(ref, f"chunks {at} to {at + count - 1} are not all there")
+        return found
+
+    def _checked(self, ref: BlobRef, number: int, document: Document) -> bytes:
+        data = bytes(document["data"])
+        expected = min(ref.chunk_size, ref.length - number * ref.chunk_size)
+        if len(data) != expected or ("sum" in document and bytes(document["sum"]) != _sum(data)):
+            raise self._damaged(ref, f"chunk {number} was changed")
+        return data
+
+    def _damaged(self, ref: BlobRef, what: str) -> BlobDamaged:
+        log.error("blob %s (file %s) is damaged: %s", ref.digest, ref.file_id, what)
+        return BlobDamaged(
+            "The stored bytes are damaged and were not served: the operator must restore them."
+        )
+
+
+def _sum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).digest()
+
+
+def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
+    """The chunks as GridFS keeps them, each with a sum of its own, which GridFS readers pass over."""
+    with spool.open() as source:
+        number = 0
+        while data := source.read(CHUNK_SIZE):
+            yield {
+                "_id": ObjectId(),
+                "files_id": file_id,
+                "n": number,
+                "data": Binary(data),
+                "sum": Binary(_sum(data)),
+            }
+            number += 1
+
+
+def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,132 @@
+"""The one door to the MongoDB driver: the connection, its deadlines, the indexes, driver errors made ours."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pymongo
+from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from imagestore.core.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "w": "majority",
+    "wTimeoutMS": 5000,
+    "readConcernLevel": "majority",
+    "readPreference": "primary",
+    "retryWrites": True,
+    "retryReads": True,
+    "connectTimeoutMS": 1000,
+    "heartbeatFrequencyMS": 1000,
+    "serverSelectionTimeoutMS": 5000,
+    "appName": "imagestore",
+}
+"""What the service asks of the driver unless the URL says otherwise.
+
+An acknowledged write has reached a majority, so a failover does not lose it; a dead or stopped primary is
+noticed within seconds.
+"""
+
+INDEXES: dict[str, list[IndexModel]] = {
+    "images": [
+        IndexModel([("bucket", ASCENDING), ("key", ASCENDING)], unique=True, name="name"),
+        IndexModel([("bucket", ASCENDING), ("tags", ASCENDING), ("key", ASCENDING)], name="tag"),
+    ],
+    "versions": [
+        IndexModel(
+            [("bucket", ASCENDING), ("key", ASCENDING), ("number", DESCENDING)], unique=True, name="number"
+        ),
+        IndexModel([("digest", ASCENDING)], name="digest"),
+    ],
+    "claims": [IndexModel([("file_id", ASCENDING)], name="file")],
+    "blobs.files": [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])],
+    "blobs.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
+}
+"""The indexes that the service relies on. GridFS' own have the names and shape that its drivers make."""
+
+
+class Mongo:
+    """One client for the whole worker. Made in each worker after the fork, never before it."""
+
+    def __init__(self, url: str, database: str, *, write_timeout: float, read_timeout: float) -> None:
+        given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
+        options = {name: value for name, value in CONNECTION_OPTIONS.items() if name.lower() not in given}
+        self.client: MongoClient[Document] = MongoClient(url, tz_aware=True, **options)
+        self.database: Database[Document] = self.client[database]
+        self._write_timeout = write_timeout
+        self._read_timeout = read_timeout
+
+    def collection(self, name: str) -> Collection[Document]:
+        return self.database[name]
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Bound what is read inside by the read deadline. Raises StoreUnavailable for any failure."""
+        with self._bounded(self._read_timeout):
+            yield
+
+    @contextmanager
+    def writing(self, *expected: type[PyMongoError]) -> Iterator[None]:
+        """Bound what is written inside by the write deadline. Raises StoreUnavailable for any failure
+        but the `expected` ones, which pass as they are.
+
+        A failed write has an unknown outcome: it may have reached the database. Whoever tries again must
+        find what is there rather than write it twice.
+        """
+        with self._bounded(self._write_timeout, expected):
+            yield
+
+    @contextmanager
+    def _bounded(self, seconds: float, expected: tuple[type[PyMongoError], ...] = ()) -> Iterator[None]:
+        try:
+            with pymongo.timeout(seconds):
+                yield
+        except expected:
+            raise
+        except PyMongoError as error:
+            log.warning("MongoDB: %s: %s", type(error).__name__, error)
+            raise StoreUnavailable(
+                "The database cannot be reached or did not confirm in time: try again in a few seconds."
+            ) from error
+
+    def ensure_indexes(self) -> None:
+        """Build what is missing. On large collections that takes long, so it has no deadline of its own."""
+        try:
+            for name, indexes in INDEXES.items():
+                self.collection(name).create_indexes(indexes)
+        except PyMongoError as error:
+            raise StoreUnavailable(f"The database's indexes cannot be built: {error}") from error
+
+    def missing_indexes(self) -> list[str]:
+        """The indexes that the service relies on and the database lacks, as `collection: fields`."""
+        missing = []
+        with self.reading():
+            for name, wanted in INDEXES.items():
+                present = {
+                    (tuple(index["key"].items()), bool(index.get("unique")))
+                    for index in self.collection(name).list_indexes()
+                }
+                for model in wanted:
+                    shape = (tuple(model.document["key"].items()), bool(model.document.get("unique")))
+                    if shape not in present:
+                        missing.append(f"{name}: {', '.join(field for field, _ in shape[0])}")
+        return missing
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable unless a primary answers."""
+        with self.reading():
+            self.database.command("ping")
+
+    def close(self) -> None:
+        self.client.close()

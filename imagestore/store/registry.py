@@ -1,0 +1,120 @@
+"""The documents of buckets and credentials: who owns what, and who may come in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from imagestore.core.errors import BucketExists
+from imagestore.core.image import Bucket, Visibility
+from imagestore.store.mongo import Document, Mongo
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialRecord:
+    """A credential as it is kept: everything but its secret, which is derived from the server key."""
+
+    access_key: str
+    scopes: tuple[str, ...]
+    buckets: tuple[str, ...] | None
+    description: str
+    created: datetime
+
+
+class Registry:
+    """Buckets by name, credentials by access key. Both are `_id`, so both are unique."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
+        self._buckets = mongo.collection("buckets")
+        self._credentials = mongo.collection("credentials")
+
+    def add_bucket(self, name: str, visibility: Visibility) -> Bucket:
+        """Raises BucketExists. The generation of a name that was used before goes on from where it was."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        fields = {"live": True, "visibility": visibility, "created": now}
+        try:
+            with self._mongo.writing(DuplicateKeyError):
+                document = self._buckets.find_one_and_update(
+                    {"_id": name, "live": False},
+                    {"$set": fields, "$inc": {"generation": 1}},
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+        except DuplicateKeyError:
+            raise BucketExists(
+                f"There is a bucket {name!r} already: use it, or choose another name."
+            ) from None
+        return _bucket(document)
+
+    def find_bucket(self, name: str) -> Bucket | None:
+        with self._mongo.reading():
+            document = self._buckets.find_one({"_id": name, "live": True})
+        return _bucket(document) if document else None
+
+    def list_buckets(self) -> list[Bucket]:
+        with self._mongo.reading():
+            return [_bucket(each) for each in self._buckets.find({"live": True}).sort("_id", ASCENDING)]
+
+    def set_visibility(self, name: str, visibility: Visibility) -> Bucket | None:
+        with self._mongo.writing():
+            document = self._buckets.find_one_and_update(
+                {"_id": name, "live": True},
+                {"$set": {"visibility": visibility}, "$inc": {"generation": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return _bucket(document) if document else None
+
+    def set_live(self, name: str, live: bool) -> int | None:
+        """Take the name away or give it back; return its generation, None if it was not the other way."""
+        with self._mongo.writing():
+            document = self._buckets.find_one_and_update(
+                {"_id": name, "live": not live},
+                {"$set": {"live": live}, "$inc": {"generation": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return int(document["generation"]) if document else None
+
+    def add_credential(self, record: CredentialRecord) -> None:
+        with self._mongo.writing():
+            self._credentials.insert_one(
+                {
+                    "_id": record.access_key,
+                    "scopes": list(record.scopes),
+                    "buckets": list(record.buckets) if record.buckets is not None else None,
+                    "description": record.description,
+                    "created": record.created,
+                }
+            )
+
+    def find_credential(self, access_key: str) -> CredentialRecord | None:
+        with self._mongo.reading():
+            document = self._credentials.find_one({"_id": access_key})
+        return _credential(document) if document else None
+
+    def list_credentials(self) -> list[CredentialRecord]:
+        with self._mongo.reading():
+            return [_credential(each) for each in self._credentials.find().sort("created", ASCENDING)]
+
+    def drop_credential(self, access_key: str) -> bool:
+        with self._mongo.writing():
+            return self._credentials.delete_one({"_id": access_key}).deleted_count == 1
+
+
+def _bucket(document: Document) -> Bucket:
+    return Bucket(document["_id"], document["visibility"], document["created"], document["generation"])
+
+
+def _credential(document: Mapping[str, Any]) -> CredentialRecord:
+    return CredentialRecord(
+        access_key=document["_id"],
+        scopes=tuple(document["scopes"]),
+        buckets=tuple(document["buckets"]) if document["buckets"] is not None else None,
+        description=document["description"],
+        created=document["created"],
+    )

@@ -1,0 +1,138 @@
+"""Delivery: `GET, HEAD /<bucket>/image/upload/[v<n>/]<key>`, for browsers and CDNs."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import quote
+
+from flask import Blueprint, Response, request
+
+from imagestore.access.policies import Action, decide, is_open
+from imagestore.core.errors import InvalidParameter
+from imagestore.core.image import Bucket
+from imagestore.core.telemetry import Timings
+from imagestore.core.urls import parse_delivery
+from imagestore.imaging.formats import media_type
+from imagestore.library.fetch import Found, Outcome
+from imagestore.web.frontdoor import error_response, principal, services
+from imagestore.web.responses import Representation, Verdict, answer, judge
+
+delivery = Blueprint("delivery", __name__)
+
+PLAIN_MAX_AGE = 60
+IMMUTABLE = "public, max-age=31536000, immutable"
+PLAIN = f"public, max-age={PLAIN_MAX_AGE}, stale-while-revalidate=300, stale-if-error=86400"
+CACHE_STATUS = {
+    Outcome.HIT: "imagestore; hit; detail=redis",
+    Outcome.WAIT: "imagestore; fwd=uri-miss; collapsed",
+    Outcome.MAKE: "imagestore; fwd=uri-miss",
+    Outcome.BYPASS: "imagestore; fwd=bypass",
+}
+"""RFC 9211. The states of `library/fetch.py` in the words of that RFC."""
+
+CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+    "Timing-Allow-Origin": "*",
+}
+"""Images are for any page to show and read: no cookie of ours exists that this could give away."""
+
+
+@delivery.route("/<bucket>/image/upload/<path:rest>", methods=["GET", "HEAD"])
+def deliver(bucket: str, rest: str) -> Response:
+    """Name → version → verdict → bytes; a 304 or 412 leaves before any byte is fetched."""
+    timings = Timings()
+    wanted = parse_delivery(bucket, rest)
+    found = services().fetch.resolve(wanted.bucket, wanted.key, wanted.version, _allow, timings)
+    version = found.version
+    subject = Representation(version.digest, version.created, version.blob.length)
+    verdict = judge(request.method, request.headers, subject)
+    if verdict.status in (412, 416):
+        response = _refuse(verdict, subject)
+    elif verdict.status == 304 or request.method == "HEAD":
+        response = answer(verdict, subject, None)
+        response.headers["Cache-Status"] = (
+            "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
+        )
+    else:
+        partial = verdict.status == 206
+        blob, outcome = services().fetch.open(version.blob, partial=partial, timings=timings)
+        response = answer(verdict, subject, blob)
+        response.headers["Cache-Status"] = CACHE_STATUS[outcome]
+    _describe(response, found, verdict)
+    response.headers["Server-Timing"] = timings.header()
+    return response
+
+
+@delivery.route("/<bucket>/image/upload/<path:rest>", methods=["OPTIONS"])
+def preflight(bucket: str, rest: str) -> Response:
+    """The Fetch standard's CORS preflight: any page may GET, with any request header. The same for all paths."""
+    del bucket, rest
+    response = Response(status=204)
+    response.headers.update(CROSS_ORIGIN)
+    response.headers["Allow"] = "GET, HEAD, OPTIONS"
+    response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+    response.headers["Access-Control-Allow-Headers"] = (
+        "Authorization, If-Match, If-None-Match, If-Modified-Since, If-Range, If-Unmodified-Since, Range"
+    )
+    response.headers["Access-Control-Max-Age"] = "86400"
+    return response
+
+
+def _allow(bucket: Bucket) -> None:
+    """Let in everybody, whoever signed the URL, or whoever shows a credential, as the bucket's policy says."""
+    if is_open(Action.GET_IMAGE, bucket):
+        return
+    who = _signer() if "signature" in request.args else principal()
+    decide(who, Action.GET_IMAGE, bucket)
+
+
+def _signer():
+    expires = request.args.get("expires", "")
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
+        raise InvalidParameter("expires wants the Unix time in seconds that was signed.")
+    return services().keyring.identify_signed(
+        request.args.get("access_key", ""), request.path, int(expires), request.args["signature"]
+    )
+
+
+def _refuse(verdict: Verdict, subject: Representation) -> Response:
+    if verdict.status == 412:
+        return error_response(412, "precondition_failed", "If-Match or If-Unmodified-Since does not hold.")
+    response = error_response(
+        416, "range_not_satisfiable", f"No range asked for lies within the {subject.size} bytes."
+    )
+    response.headers["Content-Range"] = f"bytes */{subject.size}"
+    return response
+
+
+def _describe(response: Response, found: Found, verdict: Verdict) -> None:
+    """The fields that go with every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
+    response.headers.update(CROSS_ORIGIN)
+    if verdict.status in (412, 416):
+        return
+    response.headers["Cache-Control"] = _cache_control(found)
+    if verdict.status != 304:
+        response.headers["Content-Type"] = media_type(found.version.facts.format)
+        response.headers["Content-Disposition"] = _disposition(found)
+
+
+def _cache_control(found: Found) -> str:
+    """RFC 9111, 5861 and 8246: a year for what cannot change, a minute for a name, never shared if private."""
+    if is_open(Action.GET_IMAGE, found.bucket):
+        return IMMUTABLE if found.immutable else PLAIN
+    lifetime = PLAIN_MAX_AGE
+    if "signature" in request.args:
+        lifetime = max(0, min(lifetime, int(request.args["expires"]) - int(time.time())))
+    return f"private, max-age={lifetime}"
+
+
+def _disposition(found: Found) -> str:
+    """`inline` with the key's last segment as file name (RFC 6266), and nothing of it unescaped.
+
+    The plain form keeps letters, digits and a few marks; the extended one (RFC 8187) has the name as it is.
+    """
+    name = found.version.key.rstrip("/").rpartition("/")[2] or "image"
+    plain = "".join(each if each.isascii() and (each.isalnum() or each in "._- ") else "_" for each in name)
+    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

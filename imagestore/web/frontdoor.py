@@ -1,0 +1,165 @@
+"""Every request's way in and every error's way out: id, principal, common headers, error → answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import cast
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, Request, Response, current_app, g, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from imagestore.access.policies import STRANGER, Action, Principal, decide
+from imagestore.core.errors import ImagestoreError, InvalidParameter, Unauthenticated, Unavailable
+from imagestore.core.image import Bucket
+from imagestore.services import Services
+
+log = logging.getLogger(__name__)
+
+ANSWERS: dict[str, int] = {
+    "invalid_parameter": 400,
+    "invalid_key": 400,
+    "invalid_bucket_name": 400,
+    "length_mismatch": 400,
+    "empty_upload": 400,
+    "upload_too_large": 413,
+    "unsupported_format": 415,
+    "corrupt_image": 422,
+    "image_limit_exceeded": 422,
+    "decode_timeout": 422,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "signature_invalid": 403,
+    "signature_expired": 403,
+    "bucket_not_found": 404,
+    "image_not_found": 404,
+    "version_not_found": 404,
+    "credential_not_found": 404,
+    "route_not_found": 404,
+    "bucket_exists": 409,
+    "bucket_not_empty": 409,
+    "precondition_failed": 412,
+    "write_contention": 503,
+    "store_unavailable": 503,
+    "overloaded": 503,
+    "decoder_lost": 503,
+    "blob_damaged": 502,
+}
+"""Error code → HTTP status, for the faces whose errors are JSON: REST, delivery, ops."""
+
+HTTP_CODES: dict[int, str] = {
+    400: "invalid_request",
+    404: "route_not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "upload_too_large",
+    414: "url_too_long",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+    431: "headers_too_large",
+    500: "internal_error",
+}
+"""HTTP status → code, for what is refused before it gets to a verb of ours."""
+
+RETRY_AFTER = "2"
+SAFE_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Referrer-Policy": "no-referrer",
+}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def install(app: Flask, services: Services) -> None:
+    """Put the front door in front of every view of `app`."""
+    app.extensions["imagestore"] = services
+    app.before_request(_enter)
+    app.after_request(_leave)
+    app.register_error_handler(ImagestoreError, _answer_error)
+    app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(Exception, _answer_bug)
+
+
+def services() -> Services:
+    """The services behind the application that serves this request."""
+    return cast(Services, current_app.extensions["imagestore"])
+
+
+def principal() -> Principal:
+    """Who sends this request, by HTTP Basic (RFC 7617). Raises Unauthenticated for a wrong credential."""
+    if "principal" not in g:
+        g.principal = _identify(request)
+    return cast(Principal, g.principal)
+
+
+def require(action: Action, bucket: Bucket | str | None) -> None:
+    """Return if the sender may. Raises Unauthenticated or Forbidden."""
+    decide(principal(), action, bucket)
+
+
+def _identify(incoming: Request) -> Principal:
+    if "Authorization" not in incoming.headers:
+        return STRANGER
+    given = incoming.authorization
+    if given is None or given.type != "basic" or given.username is None or given.password is None:
+        raise Unauthenticated("The Authorization header cannot be read: send HTTP Basic with access key and secret.")
+    return services().keyring.identify(given.username, given.password)
+
+
+def _enter() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    try:
+        unquote_to_bytes(request.environ.get("RAW_URI", "").partition("?")[0]).decode()
+    except UnicodeDecodeError:
+        raise InvalidParameter("The path is not UTF-8: percent-encode the UTF-8 bytes of the key.") from None
+
+
+def _leave(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "-")
+    for name, value in SAFE_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def error_response(status: int, code: str, message: str) -> Response:
+    """The one shape of an error: `{"error": {"code": …, "message": …}}`."""
+    response = jsonify({"error": {"code": code, "message": message}})
+    response.status_code = status
+    if status == 401:
+        response.headers["WWW-Authenticate"] = 'Basic realm="imagestore", charset="UTF-8"'
+    if status == 503:
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
+
+
+def validation_response(error: ValidationError) -> Response:
+    """400 for a path, query or body that does not fit its schema, naming the first thing that is wrong."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "body"
+    return error_response(400, "invalid_parameter", f"{where}: {first['msg']}.")
+
+
+def _answer_error(error: ImagestoreError) -> Response:
+    if isinstance(error, Unavailable):
+        log.warning("%s %s: %s: %s", request.method, request.path, error.code, error.message)
+    return error_response(ANSWERS[error.code], error.code, error.message)
+
+
+def _answer_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = HTTP_CODES.get(status, "invalid_request")
+    response = error_response(status, code, f"{error.description or error.name}")
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            response.headers[name] = value
+    return response
+
+
+def _answer_bug(error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return error_response(500, "internal_error", "Something broke on our side; it was logged under the request id.")

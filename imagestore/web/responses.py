@@ -1,0 +1,167 @@
+"""Conditions and ranges (RFC 9110): what a request's headers ask of a representation, and the answer to that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Response
+from werkzeug.http import http_date, parse_date, parse_etags
+
+from imagestore.core.streams import Blob
+
+_RANGES = re.compile(r"\s*bytes\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_RANGE = re.compile(r"(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", re.ASCII)
+MAX_RANGES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What preconditions and ranges are decided from, before any byte is opened.
+
+    `etag` is the opaque part of a strong entity tag; `modified` has whole seconds; `size` is in bytes.
+    """
+
+    etag: str
+    modified: datetime
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The status to answer with, and the bytes `start` up to but without `stop` for a 200 or 206."""
+
+    status: int
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def has_body(self) -> bool:
+        return self.status in (200, 206)
+
+
+def judge(method: str, headers: Mapping[str, str], subject: Representation) -> Verdict:
+    """Decide a GET or HEAD in the order of RFC 9110, section 13.2.2."""
+    if (status := _judge_conditions(headers, subject)) is not None:
+        return Verdict(status)
+    whole = Verdict(200, 0, subject.size)
+    asked = headers.get("Range")
+    if method != "GET" or asked is None or not _range_applies(headers.get("If-Range"), subject):
+        return whole
+    return _judge_range(asked, subject.size) or whole
+
+
+def _judge_conditions(headers: Mapping[str, str], subject: Representation) -> int | None:
+    if (match := headers.get("If-Match")) is not None:
+        # Section 13.1.1: strong comparison, so a weak tag never matches.
+        tags = parse_etags(match)
+        if not (tags.star_tag or tags.is_strong(subject.etag)):
+            return 412
+    elif (since := _date(headers.get("If-Unmodified-Since"))) is not None and subject.modified > since:
+        return 412
+    if (none_match := headers.get("If-None-Match")) is not None:
+        # Section 13.1.2: weak comparison; it also switches If-Modified-Since off (section 13.1.3).
+        tags = parse_etags(none_match)
+        if tags.star_tag or tags.contains_weak(subject.etag):
+            return 304
+    elif (since := _date(headers.get("If-Modified-Since"))) is not None and subject.modified <= since:
+        return 304
+    return None
+
+
+def _date(value: str | None) -> datetime | None:
+    """A date that cannot be read does not count (sections 13.1.3 and 13.1.4)."""
+    return parse_date(value) if value else None
+
+
+def _range_applies(if_range: str | None, subject: Representation) -> bool:
+    """Section 13.1.5: a strong entity tag that is ours, or exactly our Last-Modified; else the whole is sent."""
+    if if_range is None:
+        return True
+    value = if_range.strip()
+    if value.startswith(('"', "W/")):
+        return value == f'"{subject.etag}"'
+    return parse_date(value) == subject.modified
+
+
+def _judge_range(value: str, size: int) -> Verdict | None:
+    """206 for a range that is one after joining, 416 for none that fits, None where the whole is sent.
+
+    Section 14.2 lets a server ignore Range: so it is here for what is malformed, for other units, and for
+    several ranges with gaps between them.
+    """
+    match = _RANGES.fullmatch(value)
+    parts = [part.strip() for part in match[1].split(",")] if match else []
+    parts = [part for part in parts if part]
+    if not parts or len(parts) > MAX_RANGES:
+        return None
+    spans = []
+    for part in parts:
+        span = _RANGE.fullmatch(part)
+        if span is None or (span[2] and int(span[2]) < int(span[1])):
+            return None
+        if span[3] is not None:
+            start, stop = max(size - int(span[3]), 0), size
+        else:
+            start, stop = int(span[1]), min(int(span[2]) + 1, size) if span[2] else size
+        if start < stop:
+            spans.append((start, stop))
+    if not spans:
+        return Verdict(416)
+    spans.sort()
+    start, stop = spans[0]
+    for next_start, next_stop in spans[1:]:
+        if next_start > stop:
+            return None
+        stop = max(stop, next_stop)
+    return Verdict(206, start, stop)
+
+
+def answer(verdict: Verdict, subject: Representation, blob: Blob | None) -> Response:
+    """The response to a verdict, with the validators; `blob` is None where no body is sent.
+
+    The first bytes are read here, while an error can still become a status. Closes the blob, at the latest
+    when the server closes the response.
+    """
+    response = Response(status=verdict.status)
+    if verdict.has_body:
+        response.headers["Accept-Ranges"] = "bytes"
+        response.headers["Content-Length"] = str(verdict.stop - verdict.start)
+    if verdict.status == 206:
+        response.headers["Content-Range"] = f"bytes {verdict.start}-{verdict.stop - 1}/{subject.size}"
+    elif verdict.status == 416:
+        response.headers["Content-Range"] = f"bytes */{subject.size}"
+    response.headers["ETag"] = f'"{subject.etag}"'
+    response.headers["Last-Modified"] = http_date(subject.modified)
+    if blob is not None:
+        body = _Body(blob, verdict.start, verdict.stop)
+        response.response = body
+        response.direct_passthrough = True
+    return response
+
+
+class _Body:
+    """A blob's range as a WSGI iterable whose first piece is in hand; `close` closes the blob."""
+
+    def __init__(self, blob: Blob, start: int, stop: int) -> None:
+        self._blob = blob
+        try:
+            self._pieces = blob.open(start, stop)
+            self._first: bytes | None = next(self._pieces, b"")
+        except BaseException:
+            blob.close()
+            raise
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return next(self._pieces)
+
+    def close(self) -> None:
+        self._blob.close()
