@@ -10,6 +10,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── InvalidBucketName          a bucket name breaks the naming rules
     │   ├── LengthMismatch             the body is shorter or longer than it said it would be
     │   ├── UploadTooLarge             the body is over the upload limit
+    │   ├── RequestTimeout             the head or the body of the request arrives too slowly
     │   └── EmptyUpload                there is no byte in the body
     ├── RejectedImage                  the bytes are not a picture that this service takes
     │   ├── UnsupportedFormat          not one of the accepted formats
@@ -76,6 +77,10 @@ class LengthMismatch(InvalidRequest):
 
 class UploadTooLarge(InvalidRequest):
     code = "upload_too_large"
+
+
+class RequestTimeout(InvalidRequest):
+    code = "request_timeout"
 
 
 class EmptyUpload(InvalidRequest):
