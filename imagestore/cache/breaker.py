@@ -1,0 +1,87 @@
+"""The circuit breaker that stops asking a Redis that does not answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Literal
+
+State = Literal["closed", "open", "half-open"]
+
+FAILURES = 5
+WINDOW_SECONDS = 1.0
+OPEN_SECONDS = 2.0
+JITTER = 0.25
+"""OPEN_SECONDS is meant give or take this share, so that workers do not probe in step."""
+
+
+class Breaker:
+    """Closed: calls go through. FAILURES within WINDOW_SECONDS, with fewer good calls than that among them,
+    open it. Open: no call goes through for OPEN_SECONDS. Then half-open: one call probes; its success closes
+    the breaker, its failure opens it again.
+
+    Good calls are weighed against bad ones so that a few late answers among thousands, on a busy machine, do
+    not take the cache away just when it is needed. Safe to use from many threads.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._good = 0
+        self._failures: deque[tuple[float, int]] = deque(
+            maxlen=FAILURES
+        )  # when, and the good calls till then
+        self._shut_until: float | None = None
+        self._probing = False
+
+    @property
+    def state(self) -> State:
+        with self._lock:
+            if self._shut_until is None:
+                return "closed"
+            return "half-open" if self._probing or self._clock() >= self._shut_until else "open"
+
+    def admits(self) -> bool:
+        """Whether a call may be made now. After True the caller tells how it went."""
+        with self._lock:
+            now = self._clock()
+            if self._shut_until is None:
+                return True
+            if now < self._shut_until:
+                return False
+            # This caller probes. Should it never report, the next one may probe when the pause is over again.
+            self._probing = True
+            self._shut_until = now + _pause()
+            return True
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._good += 1
+            if self._shut_until is not None:
+                self._shut_until = None
+                self._probing = False
+                self._failures.clear()
+
+    def failed(self) -> None:
+        with self._lock:
+            now = self._clock()
+            self._failures.append((now, self._good))
+            if self._shut_until is None:
+                if self._is_bad(now):
+                    self._shut_until = now + _pause()
+            elif self._probing:
+                self._probing = False
+                self._shut_until = now + _pause()
+
+    def _is_bad(self, now: float) -> bool:
+        if len(self._failures) < FAILURES:
+            return False
+        since, good = self._failures[0]
+        return now - since <= WINDOW_SECONDS and self._good - good < FAILURES
+
+
+def _pause() -> float:
+    return OPEN_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

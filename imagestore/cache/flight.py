@@ -1,0 +1,123 @@
+"""One maker per key: what many want at once is made once, in this process and, by a lease, in all of them."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+from imagestore.cache.tier import Tier
+from imagestore.core.errors import InvalidRequest, NotFound, Refused, RejectedImage
+
+T = TypeVar("T")
+
+Role = Literal["make", "wait"]
+
+SHARED_ERRORS = (InvalidRequest, NotFound, Refused, RejectedImage)
+"""Failures that lie in what is asked for: making it again would fail again."""
+
+MOST_FAILURES = 3
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.25
+
+
+class Flights:
+    """Lets one thread make what many want at once.
+
+    In one process the threads wait for each other directly. Between processes one holds a lease in Redis, and
+    the others look every so often whether the thing is there. The lease ends when its maker is done, or after
+    `lease_seconds` at the latest, so another follows a maker that died. Without Redis each process makes its
+    own.
+    """
+
+    def __init__(self, tier: Tier, *, lease_seconds: float = 10.0) -> None:
+        self._tier = tier
+        self._lease_seconds = lease_seconds
+        self._lock = threading.Lock()
+        self._flights: dict[str, _Flight] = {}
+
+    def once(
+        self, name: str, make: Callable[[], T], *, find: Callable[[], T | None], wait: float
+    ) -> tuple[T, Role]:
+        """What `make` makes, or another's maker made, and which of the two it was.
+
+        `find` looks where the makers of all processes leave what they made; None means not there. `make`
+        leaves it there itself. Nobody waits longer than `wait` seconds for others: whose time is over makes
+        it itself, so waiting never fails.
+
+        An error of `make` reaches its own caller. Of those who wait, all get it too if it is one of
+        SHARED_ERRORS; after any other one of them makes in turn, until a waiter has seen MOST_FAILURES makers
+        fail or, having seen one fail, has no time left: it gets the last error.
+        """
+        deadline = time.monotonic() + wait
+        failures: list[Exception] = []
+        while True:
+            flight, leads = self._join(name)
+            if leads:
+                return self._lead(name, flight, lambda: self._make_or_find(name, make, find, deadline))
+            if not flight.landed.wait(max(0.0, deadline - time.monotonic())):
+                if failures:
+                    raise failures[-1]
+                return make(), "make"
+            if flight.cargo is not None:
+                return flight.cargo[0], "wait"
+            if flight.error is not None:
+                failures.append(flight.error)
+                if isinstance(flight.error, SHARED_ERRORS) or len(failures) >= MOST_FAILURES:
+                    raise flight.error
+
+    def _join(self, name: str) -> tuple[_Flight, bool]:
+        """The flight under `name`, and whether the caller is to lead it."""
+        with self._lock:
+            flight = self._flights.get(name)
+            if flight is not None:
+                return flight, False
+            flight = self._flights[name] = _Flight()
+            return flight, True
+
+    def _lead(self, name: str, flight: _Flight, work: Callable[[], tuple[T, Role]]) -> tuple[T, Role]:
+        try:
+            value, role = work()
+            flight.cargo = (value,)
+            return value, role
+        except Exception as error:
+            flight.error = error
+            raise
+        finally:
+            # The name goes before the landing, so that whoever wakes up and joins again finds a new flight.
+            with self._lock:
+                del self._flights[name]
+            flight.landed.set()
+
+    def _make_or_find(
+        self, name: str, make: Callable[[], T], find: Callable[[], T | None], deadline: float
+    ) -> tuple[T, Role]:
+        pause = FIRST_PAUSE
+        while True:
+            lease = self._tier.try_lease(name, self._lease_seconds)
+            if lease.state == "unavailable":
+                return make(), "make"
+            try:
+                # Also with the lease in hand: another maker may have ended between the caller's look and now.
+                found = find()
+                if found is not None:
+                    return found, "wait"
+                left = deadline - time.monotonic()
+                if lease.state == "held" or left <= 0:
+                    return make(), "make"
+            finally:
+                if lease.state == "held":
+                    self._tier.release_lease(lease)
+            time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load, guards nothing
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+
+class _Flight:
+    """One making under way. Once landed it has a cargo, an error, or neither if its thread was ended."""
+
+    def __init__(self) -> None:
+        self.landed = threading.Event()
+        self.cargo: tuple[Any] | None = None
+        self.error: Exception | None = None

@@ -1,0 +1,47 @@
+"""The Lua scripts that make a look and a write in Redis one step. Each touches one key alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha1
+
+from imagestore.cache.envelope import HEADER_BYTES, MAGIC
+
+GENERATION_DIGITS = 20
+"""A generation is written with leading zeros, first in the body of aliases and fences: text of one length
+compares as its number does, and Lua's own numbers are exact to 2**53 only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    source: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+
+# KEYS: alias. ARGV: sealed value, generation, milliseconds to keep it.
+# 1: written. 0: a newer generation is there and stays. -1: no memory for it, and what was there is gone.
+KEEP_NEWEST = Script(f"""
+local held = redis.pcall('GET', KEYS[1])
+if type(held) == 'string' and string.sub(held, 1, {len(MAGIC)}) == '{MAGIC[:-1].decode()}\\{MAGIC[-1]}' then
+  local generation = string.sub(held, {HEADER_BYTES + 1}, {HEADER_BYTES + GENERATION_DIGITS})
+  if not string.find(generation, '%D') and generation > ARGV[2] then return 0 end
+end
+local kept = redis.pcall('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+if kept.err then
+  redis.call('UNLINK', KEYS[1])
+  return -1
+end
+return 1
+""")
+
+# KEYS: any. ARGV: SHA-1 of the value that is to go, in hexadecimal. A key of another type goes in any case.
+DROP_IF = Script("""
+local held = redis.pcall('GET', KEYS[1])
+if type(held) == 'table' or (held and redis.sha1hex(held) == ARGV[1]) then
+  return redis.call('UNLINK', KEYS[1])
+end
+return 0
+""")

@@ -1,0 +1,233 @@
+"""The Redis tier: aliases, blobs and leases by name. A cache, never a dependency: it only ever misses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Literal
+
+from imagestore.cache.admission import Sizes, expiry_seconds
+from imagestore.cache.envelope import Content, Envelope
+from imagestore.cache.names import redis_key
+from imagestore.cache.scripts import DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
+from imagestore.cache.stats import Tally, TierStats
+from imagestore.cache.wire import Wire, is_wrong_type
+
+STALE_SECONDS = 86400.0
+"""How long Redis keeps an alias beyond its freshness. It is there for when MongoDB is not; and were the short
+time of freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
+
+FORGET_TRIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """What a name was last known to be: the generation of that knowledge, and the caller's own bytes."""
+
+    generation: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What came of asking for the right to make `name`: busy is held by another, unavailable is no Redis."""
+
+    name: str
+    state: Literal["held", "busy", "unavailable"]
+    token: str
+
+
+class Tier:
+    """Aliases, blobs and leases in one Redis, 6.2 or later. No method raises for Redis' sake, and each is
+    bounded in time (see Wire): what cannot be read is a miss, what cannot be written is skipped.
+
+    `url` is a redis://, rediss:// or unix:// URL (ValueError otherwise), or "none" for a tier that always
+    misses. `timeout` is in seconds for one call. A blob over `value_bytes` is not kept. `integrity_key` is
+    secret and the same in all processes that share the Redis: values sealed with another one are misses.
+    `fence_seconds` must be longer than an alias is fresh plus the longest that a reader may sit on what it
+    read before it writes the alias. `connections` bounds the connections of this process. Thread-safe; make
+    one in each worker process, after the fork.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float,
+        value_bytes: int,
+        integrity_key: bytes,
+        fence_seconds: float = 600.0,
+        connections: int = 32,
+    ) -> None:
+        self._tally = Tally()
+        self._wire = Wire(url, timeout=timeout, connections=connections, tally=self._tally)
+        self._envelope = Envelope(integrity_key)
+        self._value_bytes = value_bytes
+        self._fence_seconds = fence_seconds
+        self._sizes = Sizes()
+
+    # Aliases
+
+    def read_aliases(self, names: Sequence[str], *, stale_ok: bool = False) -> list[Alias | None]:
+        """The aliases of `names`, in their order, in one round trip; None for one that is not there.
+
+        One that outlived its time counts as not there, unless `stale_ok`: then it is returned for up to
+        STALE_SECONDS more, which is for when the truth cannot be had.
+        """
+        keys = [redis_key("alias", name) for name in names]
+        # The time left is Redis' own, so clocks that differ do no harm, and it is asked for before the value:
+        # what is written between the two can then only be missed, not an old value be taken for a fresh one.
+        answers = self._wire.converse([command for key in keys for command in (("PTTL", key), ("GET", key))])
+        return [
+            self._alias(key, left, value, stale_ok)
+            for key, left, value in zip(keys, answers[::2], answers[1::2], strict=True)
+        ]
+
+    def write_alias(self, name: str, generation: int, payload: bytes, ttl: float) -> bool:
+        """Keep an alias, fresh for `ttl` seconds; False if Redis holds a newer generation or did not take it.
+
+        `generation` is the one under which the payload was read from the store, 0 or more.
+        """
+        taken = self._keep_newest(name, b"a", generation, payload, STALE_SECONDS + ttl) == 1
+        self._tally.add("stored" if taken else "skipped")
+        return taken
+
+    def forget(self, name: str, generation: int) -> bool:
+        """Drop the alias of `name` since its image was written: `generation` is the new one.
+
+        A fence stays in its place for `fence_seconds`, so that a reader which is slow cannot put an older
+        alias back. A newer alias or fence is left alone. True when no older alias is left in Redis; False
+        when Redis was not reached: an old alias may be believed until its freshness ends. A write is rare and
+        its visibility dear, so this asks even while the breaker is open, and once more after a failure.
+        """
+        for _ in range(FORGET_TRIES):
+            answer = self._keep_newest(name, b"f", generation, b"", self._fence_seconds, insist=True)
+            if isinstance(answer, int):
+                return True
+        return False
+
+    # Blobs
+
+    def read_blob(self, name: str, frequency: int) -> bytes | None:
+        """The bytes kept under `name`, in one round trip; a hit also renews the expiry, by `frequency`.
+
+        The renewal needs the size before it is known: it is remembered from the last time this process met
+        the blob, and a first meeting leaves the expiry as it is.
+        """
+        key = redis_key("blob", name)
+        size = self._sizes.recall(name)
+        renewal = () if size is None else ("PX", _milliseconds(expiry_seconds(frequency, size)))
+        opened = self._open(key, self._wire.command("GETEX", key, *renewal), (b"b",))
+        if opened is None:
+            self._tally.add("misses")
+            return None
+        self._tally.add("hits")
+        self._sizes.note(name, len(opened[1]))
+        return opened[1]
+
+    def write_blob(self, name: str, data: bytes, frequency: int) -> bool:
+        """Keep `data` under `name`; False if it is larger than `value_bytes` or Redis did not take it.
+
+        `frequency` (1 to 15, a Sketch tells it) and the size decide how long it stays.
+        """
+        taken = False
+        if len(data) <= self._value_bytes:
+            key = redis_key("blob", name)
+            expiry = _milliseconds(expiry_seconds(frequency, len(data)))
+            taken = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry) is True
+            self._sizes.note(name, len(data))
+        self._tally.add("stored" if taken else "skipped")
+        return taken
+
+    def has_blobs(self, names: Sequence[str]) -> list[bool]:
+        """Whether each of `names` (some hundreds at most) is kept, in one round trip, renewing no expiry."""
+        return [
+            answer == 1
+            for answer in self._wire.converse([("EXISTS", redis_key("blob", name)) for name in names])
+        ]
+
+    def delete_blobs(self, names: Sequence[str]) -> int:
+        """Drop the blobs of `names` (some hundreds at most), in one round trip; how many were there."""
+        answers = self._wire.converse([("UNLINK", redis_key("blob", name)) for name in names])
+        return sum(answer for answer in answers if isinstance(answer, int))
+
+    # Leases
+
+    def try_lease(self, name: str, seconds: float) -> Lease:
+        """Ask for the right to make `name`, which ends by itself after `seconds`."""
+        token = secrets.token_hex(16)
+        answer = self._wire.command(
+            "SET", redis_key("lease", name), token, "NX", "PX", _milliseconds(seconds)
+        )
+        if answer is True:
+            return Lease(name, "held", token)
+        return Lease(name, "busy" if answer is None else "unavailable", token)
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give a held lease back, unless it has ended and is another's by now."""
+        self._drop_if(redis_key("lease", lease.name), lease.token.encode())
+
+    # The tier itself
+
+    @property
+    def enabled(self) -> bool:
+        """False for the URL "none" and after `close()`."""
+        return self._wire.enabled
+
+    def ping(self) -> bool:
+        """Whether Redis answers now, within the timeout. False also while the breaker is open."""
+        return self._wire.command("PING") is True
+
+    def stats(self) -> TierStats:
+        return self._tally.snapshot(enabled=self.enabled, breaker=self._wire.breaker.state)
+
+    def close(self) -> None:
+        """Close the connections; from then on everything is a miss. Safe to call again."""
+        self._wire.close()
+
+    def _alias(self, key: bytes, left: object, value: object, stale_ok: bool) -> Alias | None:
+        opened = self._open(key, value, (b"a", b"f"))
+        fresh = stale_ok or (isinstance(left, int) and left > _milliseconds(STALE_SECONDS))
+        if opened is None or opened[0] == b"f" or not fresh:
+            self._tally.add("misses")
+            return None
+        self._tally.add("hits")
+        body = opened[1]
+        return Alias(int(body[:GENERATION_DIGITS]), body[GENERATION_DIGITS:])
+
+    def _keep_newest(
+        self,
+        name: str,
+        content: Content,
+        generation: int,
+        payload: bytes,
+        seconds: float,
+        *,
+        insist: bool = False,
+    ) -> object:
+        key = redis_key("alias", name)
+        digits = f"{generation:0{GENERATION_DIGITS}d}"
+        value = self._envelope.seal(content, key, digits.encode() + payload)
+        return self._wire.run(KEEP_NEWEST, key, value, digits, _milliseconds(seconds), insist=insist)
+
+    def _open(self, key: bytes, answer: object, contents: Sequence[Content]) -> tuple[bytes, bytes] | None:
+        """What is inside a value that Redis gave for `key`; a bad one is counted, deleted and None."""
+        if answer is None or (isinstance(answer, Exception) and not is_wrong_type(answer)):
+            return None
+        value = answer if isinstance(answer, bytes) else b""
+        opened = self._envelope.open(key, value)
+        if opened is None or opened[0] not in contents:
+            self._tally.add("corrupt")
+            self._drop_if(key, value)
+            return None
+        return opened
+
+    def _drop_if(self, key: bytes, value: bytes) -> None:
+        """Delete `key` if it still holds `value`: what was put there meanwhile is another's, and stays."""
+        self._wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest())
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
