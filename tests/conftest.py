@@ -1,4 +1,4 @@
-"""Real servers for the tests that need them: started once a session, on free ports, in folders that go away."""
+"""Real servers for the tests that need them: started once a session, on free ports, in passing folders."""
 
 from __future__ import annotations
 

