@@ -1,0 +1,239 @@
+"""The pool of decoder processes, where every byte from outside is decoded, and the gate in front of it."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from imagestore.core.errors import (
+    CorruptImage,
+    DecoderLost,
+    DecodeTimeout,
+    Overloaded,
+    RejectedImage,
+    leaves,
+)
+from imagestore.core.image import Digest, Facts
+from imagestore.imaging.decoder import Decoder, Died
+from imagestore.imaging.formats import Format, sniff
+from imagestore.imaging.limits import Limits, MiB
+
+SMALL_BYTES = MiB
+"""Up to here bytes travel to the decoder over its socket; larger pictures must be in a file."""
+
+HEAD_BYTES = 512
+POISON_SECONDS = 60.0
+POISON_KEPT = 1024
+
+_OUT_OF_TIME = {signal.SIGXCPU, signal.SIGALRM}
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
+_REJECTIONS = {leaf.code: leaf for leaf in leaves(RejectedImage)}
+
+_CLOSING = "The service is closing: send the picture again in a moment."
+
+_log = logging.getLogger(__name__)
+
+
+class DecoderPool:
+    """Up to `processes` decoders of `memory` bytes of address space each, started when first needed.
+
+    Safe to call from any thread. `queue` callers may wait for a decoder, each for `timeout` seconds at most;
+    a picture then has `timeout` seconds of its own. With the one retry that a decoder's death allows, no
+    call lasts longer than three times `timeout` and the start of two processes.
+
+    (pebble and concurrent.futures have such pools too: in the first, the death of one idle process ends the
+    pool and a clock set back delays a timeout; in the second any death fails everyone's job.)
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        processes: int = 1,
+        queue: int = 32,
+        timeout: float = 5.0,
+        memory: int = 1024 * MiB,
+    ) -> None:
+        self._limits = limits
+        self._timeout = timeout
+        self._memory = memory
+        self._admitted = threading.BoundedSemaphore(processes + queue)
+        self._slots = _make_slots(processes)
+        self._poison = _Poison()
+        self._decoders: set[Decoder] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def verify(self, source: bytes | Path, *, digest: Digest | None = None) -> Facts:
+        """Prove that `source` is a whole picture that this service takes, and note its facts.
+
+        `source` is the bytes, up to SMALL_BYTES, or a file that stays as it is until the call ends. A
+        `digest` lets what took a decoder down be refused for a minute without another try.
+
+        Raises UnsupportedFormat, CorruptImage, ImageLimitExceeded or DecodeTimeout for the picture;
+        Overloaded when the queue is full or does not move; DecoderLost when the decoder died twice of
+        something that is not the picture's doing.
+        """
+        if isinstance(source, bytes) and len(source) > SMALL_BYTES:
+            raise ValueError(f"more than {SMALL_BYTES} bytes come as a file")
+        format = sniff(_read_head(source))
+        self._poison.check(digest)
+        try:
+            return self._verify_once_or_twice(source, format)
+        except _PoisonFound as found:
+            self._poison.note(digest, found.error)
+            raise found.error from None
+
+    def warm(self) -> None:
+        """Start every decoder that is not running yet, without waiting until it is ready."""
+        taken: list[Decoder | None] = []
+        try:
+            while True:
+                taken.append(self._slots.get_nowait())
+        except queue.Empty:
+            pass  # whoever has the others starts them
+        for decoder in taken:
+            slot = _Slot(decoder)
+            try:
+                slot.decoder = self._running(decoder)
+            finally:
+                self._slots.put(slot.decoder)
+
+    def close(self) -> None:
+        """End every decoder at once; calls that wait for one fail with DecoderLost. Safe to call again."""
+        with self._lock:
+            self._closed = True
+            decoders, self._decoders = self._decoders, set()
+        for decoder in decoders:
+            decoder.kill()
+
+    def _verify_once_or_twice(self, source: bytes | Path, format: Format) -> Facts:
+        with self._decoder() as slot:
+            for last in (False, True):
+                slot.decoder = self._running(slot.decoder)
+                try:
+                    return self._ask(slot.decoder, source, format)
+                except TimeoutError:
+                    raise _PoisonFound(_too_long(self._timeout)) from None
+                except Died as death:
+                    self._judge(death, last)
+        raise AssertionError("the second death is always judged")
+
+    def _judge(self, death: Died, last: bool) -> None:
+        """Raise what a decoder's death means, unless it is worth another try."""
+        _log.warning("a decoder died: %s", death)
+        if self._closed:
+            raise DecoderLost(_CLOSING)
+        if death.signal in _OUT_OF_TIME:
+            raise _PoisonFound(_too_long(self._timeout))
+        if last and death.served and (death.signal in _CRASHES or death.status > 0):
+            raise _PoisonFound(CorruptImage("The picture crashed its decoder twice: save it again."))
+        if last:
+            raise DecoderLost("Two decoders died before they could finish: send the picture again.")
+
+    def _ask(self, decoder: Decoder, source: bytes | Path, format: Format) -> Facts:
+        if isinstance(source, bytes):
+            answer = decoder.ask({"format": format.name, "path": None}, source)
+        else:
+            answer = decoder.ask({"format": format.name, "path": str(source.absolute())}, b"")
+        if "facts" not in answer:
+            raise _REJECTIONS.get(str(answer.get("code")), CorruptImage)(str(answer.get("message")))
+        facts: dict[str, Any] = answer["facts"]
+        return Facts(**facts)
+
+    @contextmanager
+    def _decoder(self) -> Iterator[_Slot]:
+        """The right to one decoder, until the block ends."""
+        if not self._admitted.acquire(blocking=False):
+            raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
+        try:
+            try:
+                slot = _Slot(self._slots.get(timeout=self._timeout))
+            except queue.Empty:
+                raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
+            try:
+                yield slot
+            finally:
+                self._slots.put(slot.decoder)
+        finally:
+            self._admitted.release()
+
+    def _running(self, decoder: Decoder | None) -> Decoder:
+        """`decoder` if it can take another picture, else a fresh one in its place."""
+        with self._lock:
+            if self._closed:
+                raise DecoderLost(_CLOSING)
+            if decoder is not None and decoder.usable():
+                return decoder
+            fresh = Decoder(self._limits, memory=self._memory, seconds=self._timeout)
+            self._decoders.add(fresh)
+            if decoder is not None:
+                self._decoders.discard(decoder)
+        if decoder is not None:
+            decoder.kill()
+        return fresh
+
+
+class _Slot:
+    def __init__(self, decoder: Decoder | None) -> None:
+        self.decoder = decoder
+
+
+class _PoisonFound(Exception):
+    """`error` is the picture's own fault, and dear enough to be remembered."""
+
+    def __init__(self, error: RejectedImage) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+_HARMLESS = (0.0, RejectedImage, "")
+
+
+class _Poison:
+    """What took a decoder down in the last minute, by digest."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Digest, tuple[float, type[RejectedImage], str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, digest: Digest | None, error: RejectedImage) -> None:
+        if digest is None:
+            return
+        with self._lock:
+            self._known[digest] = (time.monotonic() + POISON_SECONDS, type(error), error.message)
+            while len(self._known) > POISON_KEPT:
+                self._known.popitem(last=False)
+
+    def check(self, digest: Digest | None) -> None:
+        """Raises what was noted of `digest`, for as long as it counts."""
+        with self._lock:
+            until, kind, message = self._known.get(digest, _HARMLESS) if digest else _HARMLESS
+        if time.monotonic() < until:
+            raise kind(message)
+
+
+def _make_slots(processes: int) -> queue.LifoQueue[Decoder | None]:
+    slots: queue.LifoQueue[Decoder | None] = queue.LifoQueue()
+    for _ in range(processes):
+        slots.put(None)
+    return slots
+
+
+def _read_head(source: bytes | Path) -> bytes:
+    if isinstance(source, bytes):
+        return source[:HEAD_BYTES]
+    with source.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _too_long(seconds: float) -> DecodeTimeout:
+    return DecodeTimeout(f"The picture took longer to decode than {seconds:g} seconds: make it simpler.")

@@ -1,0 +1,144 @@
+"""The one table of picture formats, and which of them some bytes are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from imagestore.core.errors import UnsupportedFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One accepted format. `extensions` have no dot, the usual one first; `pillow` is Pillow's name."""
+
+    name: str
+    media_type: str
+    extensions: tuple[str, ...]
+    pillow: str
+
+
+JPEG = Format("jpeg", "image/jpeg", ("jpg", "jpeg", "jpe", "jfif"), "JPEG")
+PNG = Format("png", "image/png", ("png", "apng"), "PNG")
+GIF = Format("gif", "image/gif", ("gif",), "GIF")
+WEBP = Format("webp", "image/webp", ("webp",), "WEBP")
+AVIF = Format("avif", "image/avif", ("avif",), "AVIF")
+TIFF = Format("tiff", "image/tiff", ("tif", "tiff"), "TIFF")
+BMP = Format("bmp", "image/bmp", ("bmp", "dib"), "BMP")
+
+FORMATS = (JPEG, PNG, GIF, WEBP, AVIF, TIFF, BMP)
+
+_BY_NAME = {each.name: each for each in FORMATS}
+_BY_EXTENSION = {extension: each for each in FORMATS for extension in each.extensions}
+_ACCEPTED = "JPEG, PNG, GIF, WebP, AVIF, TIFF and BMP"
+
+# First bytes as the formats' own specifications give them.
+_SIGNATURES = (
+    (b"\xff\xd8\xff", JPEG),
+    (b"\x89PNG\r\n\x1a\n", PNG),
+    (b"GIF87a", GIF),
+    (b"GIF89a", GIF),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+)
+_BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+
+_FOREIGN_SIGNATURES = (
+    (b"8BPS", "a Photoshop document"),
+    (b"%PDF", "a PDF"),
+    (b"%!PS", "PostScript"),
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7-Zip archive"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"II+\0", "a BigTIFF"),
+    (b"MM\0+", "a BigTIFF"),
+    (b"IIU\0", "a camera raw file"),
+    (b"IIRO", "a camera raw file"),
+    (b"FUJIFILM", "a camera raw file"),
+    (b"\0\0\1\0", "a Windows icon"),
+    (b"icns", "an Apple icon"),
+    (b"SIMPLE", "FITS"),
+    (b"DDS ", "a DirectDraw surface"),
+    (b"gimp xcf", "a GIMP document"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (b"FLV", "a Flash video"),
+    (b"OggS", "Ogg audio or video"),
+    (b"ID3", "an MP3 recording"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+)
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+_NAMES_SVG = re.compile(rb"<svg[\s>]|<!doctype svg", re.IGNORECASE)
+_NAMES_HTML = re.compile(rb"<!doctype html|<(?:html|head|body|script|iframe)[\s>/]", re.IGNORECASE)
+
+
+def sniff(head: bytes) -> Format:
+    """The format that the first bytes of a file show; a name or a media type is never asked.
+
+    32 bytes decide; a few hundred more make the message better. Raises UnsupportedFormat for everything
+    that is not in the table, and says what it looks like.
+    """
+    for signature, format in _SIGNATURES:
+        if head.startswith(signature):
+            return format
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return WEBP
+    if _AVIF_BRANDS & _brands(head):
+        return AVIF
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
+        return BMP
+    raise UnsupportedFormat(f"The file {_likeness(head)}: send {_ACCEPTED} only.")
+
+
+def by_name(name: str) -> Format:
+    """The format called `name` in this table, such as "jpeg". Raises UnsupportedFormat."""
+    if name not in _BY_NAME:
+        raise UnsupportedFormat(f"{name[:40]!r} is not a format of this service: use {', '.join(_BY_NAME)}.")
+    return _BY_NAME[name]
+
+
+def by_extension(extension: str) -> Format | None:
+    """The format that goes with a file name's extension, with or without its dot, in any case."""
+    return _BY_EXTENSION.get(extension.removeprefix(".").lower())
+
+
+def media_type(name: str) -> str:
+    """The media type of the format called `name` (IANA). Raises UnsupportedFormat."""
+    return by_name(name).media_type
+
+
+def _brands(head: bytes) -> set[bytes]:
+    """Major and compatible brands of an ISO base media file (ISO/IEC 14496-12, 4.3); none for other files."""
+    if head[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(head[:4], "big"), len(head), 256)
+    return {head[8:12]} | {head[at : at + 4] for at in range(16, end - 3, 4)}
+
+
+def _likeness(head: bytes) -> str:
+    """What a refused file looks like, to go behind "The file"."""
+    if not head:
+        return "is empty"
+    for signature, name in _FOREIGN_SIGNATURES:
+        if head.startswith(signature):
+            return f"looks like {name}"
+    if head[:4] == b"RIFF":
+        return "looks like AVI video or WAV sound"
+    if brands := _brands(head):
+        return "looks like HEIC" if brands & _HEIF_BRANDS else "looks like an MP4 or QuickTime video"
+    if _NAMES_SVG.search(head):
+        return "looks like SVG"
+    if _NAMES_HTML.search(head):
+        return "looks like HTML"
+    return "looks like text" if _is_text(head) else "is in no format that is known here"
+
+
+def _is_text(head: bytes) -> bool:
+    plain = sum(32 <= byte < 127 or byte >= 0xC2 or byte in b"\t\n\r" for byte in head)
+    return plain > 0.95 * len(head)

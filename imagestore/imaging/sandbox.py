@@ -1,0 +1,114 @@
+"""What runs inside a decoder process: one picture after another, under limits that the kernel keeps."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import mmap
+import resource
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from imagestore.core.errors import CorruptImage, DecodeTimeout, RejectedImage
+from imagestore.core.image import Facts
+from imagestore.imaging import pillow_engine, probe
+from imagestore.imaging.channel import Disconnected, receive, send
+from imagestore.imaging.formats import Format, by_name
+from imagestore.imaging.limits import Limits
+from imagestore.imaging.structure import Data
+
+OPEN_FILES = 16
+
+
+def main(argument: str) -> None:
+    """Serve until the socket closes.
+
+    `argument` is JSON: `socket` (a descriptor), `memory` (bytes of address space), `seconds` (CPU and wall
+    time of one picture), `jobs` (pictures in a lifetime), `limits` (fields of Limits).
+    """
+    config = json.loads(argument)
+    limits = Limits(**config["limits"])
+    with socket.socket(fileno=config["socket"]) as sock:
+        pillow_engine.set_up(limits)
+        _confine(config["memory"], math.ceil(config["seconds"] + 1) * (config["jobs"] + 1))
+        send(sock, {"ready": True})
+        try:
+            while True:
+                head, body = receive(sock)
+                _allow(config["seconds"])
+                answer = _answer(head, body, limits)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                send(sock, answer)
+        except Disconnected:
+            return  # the service is done with this process, or gone itself
+
+
+def _confine(memory: int, cpu: int) -> None:
+    """Give up what a decoder never needs. The end of this process is its parent's to decide."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    for limit, value in (
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_NOFILE, OPEN_FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, cpu),
+    ):
+        _, hard = resource.getrlimit(limit)
+        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (bound, bound))
+
+
+def _allow(seconds: float) -> None:
+    """Let the next picture have `seconds`: the kernel ends the process at this CPU time or wall time.
+
+    The parent's own deadline comes before the alarm, which is for a decoder whose parent has died.
+    """
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    soft = math.ceil(used.ru_utime + used.ru_stime + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+    signal.setitimer(signal.ITIMER_REAL, seconds + 1)
+
+
+def _answer(head: dict[str, Any], body: bytes, limits: Limits) -> dict[str, Any]:
+    """Facts or one of our errors, as plain values: an exception does not cross between processes."""
+    try:
+        facts = verify(body if head["path"] is None else Path(head["path"]), by_name(head["format"]), limits)
+    except RejectedImage as error:
+        return {"code": error.code, "message": error.message}
+    except MemoryError:
+        return {"code": DecodeTimeout.code, "message": "The picture took more memory than is allowed."}
+    return {"facts": asdict(facts)}
+
+
+def verify(source: bytes | Path, format: Format, limits: Limits) -> Facts:
+    """Prove that `source` is a whole picture in `format` within `limits`: structure first, then a decode.
+
+    Raises CorruptImage, ImageLimitExceeded or DecodeTimeout. Only ever called in a decoder process.
+    """
+    with _opened(source) as (data, file):
+        outline = probe.check(data, format, limits)
+        return pillow_engine.verify(file, len(data), format, outline, limits)
+
+
+@contextmanager
+def _opened(source: bytes | Path) -> Iterator[tuple[Data, IO[bytes]]]:
+    if isinstance(source, bytes):
+        yield source, io.BytesIO(source)
+        return
+    with source.open("rb") as file:
+        try:
+            data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        except ValueError:
+            raise CorruptImage("The file is empty: send the image's bytes.") from None
+        except OSError:
+            raise DecodeTimeout("The file is larger than the memory of a decoder: make it smaller.") from None
+        with data:
+            yield data, file
