@@ -7,7 +7,7 @@ from pathlib import Path
 from imagestore.access.credentials import Secrets
 from imagestore.cache.tier import Tier
 from imagestore.imaging.decoders import DecoderPool
-from imagestore.imaging.probe import Limits
+from imagestore.imaging.limits import Limits
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
 from imagestore.library.fetch import Fetch
@@ -71,7 +71,7 @@ class Services:
 
 
 def _spool_directory(settings: Settings) -> Path:
-    """Where uploads in progress lie: a folder of its own, so that what a crash leaves is known for what it is."""
+    """Where uploads in progress lie: a folder of its own, so what a crash leaves is known for what it is."""
     directory = settings.data / "spool"
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -25,7 +25,7 @@ class Aliases:
     def read(
         self, bucket: str, key: str, number: int | None
     ) -> tuple[Bucket | None, Version | None, Version | None]:
-        """What is remembered of the bucket, the image's newest version and version `number`: one round trip."""
+        """What is remembered of the bucket, the newest version and version `number`: one round trip."""
         names = [_bucket_name(bucket), _image_name(bucket, key)]
         if number is not None:
             names.append(_version_name(bucket, key, number))

@@ -104,7 +104,7 @@ class Catalog:
         return version
 
     def delete_version(self, bucket: str, key: str, number: int) -> None:
-        """One version. If it is the newest, the one before it becomes that; the last one takes the image along.
+        """One version. If it is the newest, the one before becomes that; the last takes the image along.
 
         Raises VersionNotFound.
         """

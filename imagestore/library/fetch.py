@@ -76,7 +76,7 @@ class Fetch:
         allow: Callable[[Bucket], None],
         timings: Timings,
     ) -> Found:
-        """The version that a URL names. `allow` is asked, and may raise, before anything of the image is told.
+        """The version that a URL names. `allow` is asked, and may raise, before the image is looked at.
 
         A `number` that is no version of the image is passed over. Raises BucketNotFound and ImageNotFound.
         """

@@ -81,7 +81,7 @@ class Ingest:
         """Prove the picture, then write its blob and its version."""
         shape = sniff(spooled.head)
         with spooled.open() as source:
-            facts = self._decoders.verify(spooled.path or source.read())
+            facts = self._decoders.verify(spooled.path or source.read(), digest=spooled.digest)
         blob = self._blobs.put(spooled, shape.media_type)
         return self._documents.add_version(bucket, key, blob, facts)
 

@@ -50,6 +50,7 @@ class Registry:
             raise BucketExists(
                 f"There is a bucket {name!r} already: use it, or choose another name."
             ) from None
+        assert document is not None  # an upsert has something to return
         return _bucket(document)
 
     def find_bucket(self, name: str) -> Bucket | None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from imagestore.access.policies import Action, decide, is_open
+from imagestore.access.policies import Action, Principal, decide, is_open
 from imagestore.core.errors import InvalidParameter
 from imagestore.core.image import Bucket
 from imagestore.core.telemetry import Timings
@@ -28,7 +28,8 @@ CACHE_STATUS = {
     Outcome.MAKE: "imagestore; fwd=uri-miss",
     Outcome.BYPASS: "imagestore; fwd=bypass",
 }
-"""RFC 9211. The states of `library/fetch.py` in the words of that RFC."""
+"""RFC 9211: the states of `library/fetch.py` in its words. Bypassed is what is too large for Redis, and a
+range of what Redis does not have."""
 
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
@@ -67,7 +68,7 @@ def deliver(bucket: str, rest: str) -> Response:
 
 @delivery.route("/<bucket>/image/upload/<path:rest>", methods=["OPTIONS"])
 def preflight(bucket: str, rest: str) -> Response:
-    """The Fetch standard's CORS preflight: any page may GET, with any request header. The same for all paths."""
+    """The Fetch standard's CORS preflight: any page may GET. The answer is the same for all paths."""
     del bucket, rest
     response = Response(status=204)
     response.headers.update(CROSS_ORIGIN)
@@ -81,14 +82,14 @@ def preflight(bucket: str, rest: str) -> Response:
 
 
 def _allow(bucket: Bucket) -> None:
-    """Let in everybody, whoever signed the URL, or whoever shows a credential, as the bucket's policy says."""
+    """As the bucket's policy says: everybody, who signed the URL, or who shows a credential."""
     if is_open(Action.GET_IMAGE, bucket):
         return
     who = _signer() if "signature" in request.args else principal()
     decide(who, Action.GET_IMAGE, bucket)
 
 
-def _signer():
+def _signer() -> Principal:
     expires = request.args.get("expires", "")
     if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
         raise InvalidParameter("expires wants the Unix time in seconds that was signed.")
@@ -108,7 +109,7 @@ def _refuse(verdict: Verdict, subject: Representation) -> Response:
 
 
 def _describe(response: Response, found: Found, verdict: Verdict) -> None:
-    """The fields that go with every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
+    """The fields of every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
     response.headers.update(CROSS_ORIGIN)
     if verdict.status in (412, 416):
         return
@@ -119,7 +120,7 @@ def _describe(response: Response, found: Found, verdict: Verdict) -> None:
 
 
 def _cache_control(found: Found) -> str:
-    """RFC 9111, 5861 and 8246: a year for what cannot change, a minute for a name, never shared if private."""
+    """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, unshared if private."""
     if is_open(Action.GET_IMAGE, found.bucket):
         return IMMUTABLE if found.immutable else PLAIN
     lifetime = PLAIN_MAX_AGE

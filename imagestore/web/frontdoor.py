@@ -25,6 +25,7 @@ ANSWERS: dict[str, int] = {
     "invalid_bucket_name": 400,
     "length_mismatch": 400,
     "empty_upload": 400,
+    "request_timeout": 408,
     "upload_too_large": 413,
     "unsupported_format": 415,
     "corrupt_image": 422,
@@ -70,6 +71,7 @@ SAFE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Referrer-Policy": "no-referrer",
 }
+_NO_ROUTE = "Nothing is served under this path: /v1/docs lists the routes of REST."
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -105,7 +107,9 @@ def _identify(incoming: Request) -> Principal:
         return STRANGER
     given = incoming.authorization
     if given is None or given.type != "basic" or given.username is None or given.password is None:
-        raise Unauthenticated("The Authorization header cannot be read: send HTTP Basic with access key and secret.")
+        raise Unauthenticated(
+            "The Authorization header cannot be read: send HTTP Basic with access key and secret."
+        )
     return services().keyring.identify(given.username, given.password)
 
 
@@ -153,7 +157,8 @@ def _answer_error(error: ImagestoreError) -> Response:
 def _answer_http(error: HTTPException) -> Response:
     status = error.code or 500
     code = HTTP_CODES.get(status, "invalid_request")
-    response = error_response(status, code, f"{error.description or error.name}")
+    message = _NO_ROUTE if status == 404 else error.description or error.name
+    response = error_response(status, code, message)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
@@ -162,4 +167,6 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_bug(error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.path, exc_info=error)
-    return error_response(500, "internal_error", "Something broke on our side; it was logged under the request id.")
+    return error_response(
+        500, "internal_error", "Something broke on our side; it was logged under the request id."
+    )

@@ -1,13 +1,14 @@
-"""Conditions and ranges (RFC 9110): what a request's headers ask of a representation, and the answer to that."""
+"""Conditions and ranges (RFC 9110): what a request's headers ask of a representation, and the answer."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Response
+from werkzeug.datastructures import Headers
 from werkzeug.http import http_date, parse_date, parse_etags
 
 from imagestore.core.streams import Blob
@@ -42,7 +43,7 @@ class Verdict:
         return self.status in (200, 206)
 
 
-def judge(method: str, headers: Mapping[str, str], subject: Representation) -> Verdict:
+def judge(method: str, headers: Headers, subject: Representation) -> Verdict:
     """Decide a GET or HEAD in the order of RFC 9110, section 13.2.2."""
     if (status := _judge_conditions(headers, subject)) is not None:
         return Verdict(status)
@@ -53,7 +54,7 @@ def judge(method: str, headers: Mapping[str, str], subject: Representation) -> V
     return _judge_range(asked, subject.size) or whole
 
 
-def _judge_conditions(headers: Mapping[str, str], subject: Representation) -> int | None:
+def _judge_conditions(headers: Headers, subject: Representation) -> int | None:
     if (match := headers.get("If-Match")) is not None:
         # Section 13.1.1: strong comparison, so a weak tag never matches.
         tags = parse_etags(match)
@@ -77,7 +78,7 @@ def _date(value: str | None) -> datetime | None:
 
 
 def _range_applies(if_range: str | None, subject: Representation) -> bool:
-    """Section 13.1.5: a strong entity tag that is ours, or exactly our Last-Modified; else the whole is sent."""
+    """Section 13.1.5: our own strong entity tag, or exactly our Last-Modified; else the whole is sent."""
     if if_range is None:
         return True
     value = if_range.strip()

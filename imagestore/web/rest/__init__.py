@@ -1,0 +1,9 @@
+"""REST, `/v1/…`: one module for each kind of thing."""
+
+from imagestore.web.rest.buckets import buckets
+from imagestore.web.rest.cache import cache
+from imagestore.web.rest.credentials import credentials
+from imagestore.web.rest.images import images
+from imagestore.web.rest.versions import versions
+
+FACES = (buckets, images, versions, credentials, cache)

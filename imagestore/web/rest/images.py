@@ -1,0 +1,214 @@
+"""REST: images: upload, list, facts and URLs, labels, delete, signed URLs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from imagestore.access.policies import Action
+from imagestore.core.errors import InvalidParameter
+from imagestore.core.image import Image, Labels, check_context, check_key, check_tags
+from imagestore.core.urls import delivery_path
+from imagestore.library.ingest import Upload
+from imagestore.web.frontdoor import principal, require, services
+from imagestore.web.rest.answers import (
+    ERRORS,
+    SECURITY,
+    Responses,
+    answer_json,
+    base_url,
+    decode_cursor,
+    encode_cursor,
+    no_content,
+    read_condition,
+    read_labels,
+)
+from imagestore.web.rest.schemas import (
+    BucketPath,
+    ErrorAnswer,
+    ImageAnswer,
+    ImageList,
+    ImagePath,
+    LabelsChange,
+    ListQuery,
+    PutQuery,
+    SignedUrl,
+    SignRequest,
+    UploadQuery,
+)
+
+images = APIBlueprint(
+    "images",
+    __name__,
+    url_prefix="/v1",
+    abp_tags=[Tag(name="images", description="What keys name.")],
+    abp_security=SECURITY,
+    abp_responses=ERRORS,
+)
+
+UPLOAD_ANSWERS: Responses = {
+    "201": ImageAnswer,
+    "409": ErrorAnswer,
+    "412": ErrorAnswer,
+    "413": ErrorAnswer,
+    "415": ErrorAnswer,
+    "422": ErrorAnswer,
+}
+RAW_BODY = {"schema": {"type": "string", "format": "binary"}}
+UPLOAD_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "image/*": RAW_BODY,
+            "application/octet-stream": RAW_BODY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "The picture."},
+                        "key": {"type": "string"},
+                        "tags": {"type": "string", "description": "Separated by commas."},
+                        "context": {"type": "string", "description": "A JSON object of text to text."},
+                    },
+                }
+            },
+        },
+    }
+}
+PUT_BODY = {
+    "requestBody": {"required": True, "content": {"image/*": RAW_BODY, "application/octet-stream": RAW_BODY}}
+}
+
+
+@images.post(
+    "/buckets/<string:bucket>/images",
+    summary="Upload a picture, as the body itself or as part `file` of a form",
+    responses=UPLOAD_ANSWERS,
+    openapi_extensions=UPLOAD_BODY,
+)
+def upload_image(path: BucketPath, query: UploadQuery) -> Response:
+    require(Action.WRITE, path.bucket)
+    if request.mimetype == "multipart/form-data":
+        return _created(services().ingest.store(_form_upload(path.bucket, query)))
+    return _created(services().ingest.store(_raw_upload(path.bucket, query.key, query)))
+
+
+@images.put(
+    "/buckets/<string:bucket>/images/<path:key>",
+    summary="Upload a picture under a key",
+    responses=UPLOAD_ANSWERS,
+    openapi_extensions=PUT_BODY,
+)
+def put_image(path: ImagePath, query: PutQuery) -> Response:
+    require(Action.WRITE, path.bucket)
+    if request.mimetype == "multipart/form-data":
+        raise InvalidParameter("PUT takes the picture's bytes as its body; POST takes forms.")
+    return _created(services().ingest.store(_raw_upload(path.bucket, path.key, query)))
+
+
+def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> Upload:
+    return Upload(
+        bucket=bucket,
+        source=request.stream,
+        key=key,
+        expected=request.content_length,
+        labels=read_labels(query.tags, query.context),
+        condition=read_condition(),
+    )
+
+
+def _form_upload(bucket: str, query: UploadQuery) -> Upload:
+    """Fields of the form count before the query's. Raises InvalidParameter where the picture is missing."""
+    file = request.files.get("file")
+    if file is None:
+        raise InvalidParameter("The form has no part `file` with a file name: send the picture as that part.")
+    return Upload(
+        bucket=bucket,
+        source=file.stream,
+        key=request.form.get("key", query.key),
+        labels=read_labels(request.form.get("tags", query.tags), request.form.get("context", query.context)),
+        condition=read_condition(),
+    )
+
+
+def _created(image: Image) -> Response:
+    response = answer_json(ImageAnswer.of_image(image, base_url()), 201)
+    response.headers["Location"] = base_url() + delivery_path(image.bucket, image.key)
+    response.headers["ETag"] = f'"{image.version.digest}"'
+    return response
+
+
+@images.get("/buckets/<string:bucket>/images", summary="List images by key", responses={"200": ImageList})
+def list_images(path: BucketPath, query: ListQuery) -> Response:
+    require(Action.LOOK, path.bucket)
+    catalog = services().catalog
+    catalog.bucket(path.bucket)
+    after = decode_cursor(query.cursor) if query.cursor else ""
+    found = catalog.list_images(
+        path.bucket, prefix=query.prefix, tag=query.tag, after=after, limit=query.limit + 1
+    )
+    page = found[: query.limit]
+    return answer_json(
+        ImageList(
+            images=[ImageAnswer.of_image(image, base_url()) for image in page],
+            next=encode_cursor(page[-1].key) if len(found) > len(page) else None,
+        )
+    )
+
+
+@images.get(
+    "/buckets/<string:bucket>/images/<path:key>",
+    summary="Show an image's facts and URLs",
+    responses={"200": ImageAnswer},
+)
+def show_image(path: ImagePath) -> Response:
+    require(Action.LOOK, path.bucket)
+    image = services().catalog.image(path.bucket, check_key(path.key))
+    return answer_json(ImageAnswer.of_image(image, base_url()))
+
+
+@images.patch(
+    "/buckets/<string:bucket>/images/<path:key>",
+    summary="Set an image's tags or context",
+    responses={"200": ImageAnswer, "412": ErrorAnswer},
+)
+def relabel_image(path: ImagePath, body: LabelsChange) -> Response:
+    require(Action.WRITE, path.bucket)
+    labels = Labels(
+        tags=check_tags(body.tags) if body.tags is not None else None,
+        context=check_context(body.context) if body.context is not None else None,
+    )
+    if labels == Labels():
+        raise InvalidParameter("Nothing to set: send tags, context or both.")
+    image = services().catalog.relabel(path.bucket, check_key(path.key), labels, read_condition())
+    return answer_json(ImageAnswer.of_image(image, base_url()))
+
+
+@images.delete(
+    "/buckets/<string:bucket>/images/<path:key>",
+    summary="Delete an image with all its versions",
+    responses={"204": None, "412": ErrorAnswer},
+)
+def delete_image(path: ImagePath) -> Response:
+    require(Action.WRITE, path.bucket)
+    services().catalog.delete_image(path.bucket, check_key(path.key), read_condition())
+    return no_content()
+
+
+@images.post(
+    "/buckets/<string:bucket>/signed-urls",
+    summary="Sign a URL that delivers an image of a private bucket for a while",
+    responses={"201": SignedUrl},
+)
+def sign_url(path: BucketPath, body: SignRequest) -> Response:
+    require(Action.GET_IMAGE, path.bucket)
+    target = delivery_path(path.bucket, check_key(body.key), body.version)
+    query, expires = services().keyring.sign(str(principal().access_key), unquote(target), body.expires_in)
+    return answer_json(
+        SignedUrl(url=f"{base_url()}{target}?{query}", expires=datetime.fromtimestamp(expires, UTC)), 201
+    )

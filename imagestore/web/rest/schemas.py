@@ -1,0 +1,244 @@
+"""The shapes of REST, in and out: OpenAPI and the checks of a request are made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imagestore.core.image import MAX_CONTEXT_ENTRIES, MAX_TAGS, Bucket, Image, Version
+from imagestore.core.urls import delivery_path
+from imagestore.imaging.formats import media_type
+from imagestore.store.registry import CredentialRecord
+
+Number = Annotated[int, Field(ge=0, lt=10**15, description="A version's number: Unix time in seconds.")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorBody(Model):
+    code: str = Field(description="What went wrong, for programs: see the table of error codes.")
+    message: str = Field(description="What went wrong and what to do about it, for people.")
+
+
+class ErrorAnswer(Model):
+    error: ErrorBody
+
+
+class BucketPath(Model):
+    bucket: str = Field(description="The bucket's name.")
+
+
+class ImagePath(BucketPath):
+    key: str = Field(description="The image's key; it may hold slashes.")
+
+
+class VersionPath(ImagePath):
+    number: Number
+
+
+class CredentialPath(Model):
+    access_key: str
+
+
+class NewBucket(Model):
+    name: str = Field(description="3 to 63 of a-z, 0-9, '.' and '-'.", examples=["avatars"])
+    access: Literal["public-read", "private"] = Field(
+        "private", description="Whether everybody may GET its images."
+    )
+
+
+class BucketChange(Model):
+    access: Literal["public-read", "private"]
+
+
+class BucketAnswer(Model):
+    name: str
+    access: Literal["public-read", "private"]
+    created: datetime
+
+    @classmethod
+    def of(cls, bucket: Bucket) -> BucketAnswer:
+        return cls(name=bucket.name, access=bucket.visibility, created=bucket.created)
+
+
+class BucketList(Model):
+    buckets: list[BucketAnswer]
+
+
+class UploadQuery(Model):
+    """What goes with a body that is the picture itself."""
+
+    key: str | None = Field(None, description="The image's key; one is made if left out.")
+    tags: str | None = Field(None, description="Tags, separated by commas.")
+    context: str | None = Field(None, description='A JSON object of text to text, such as {"alt": "Ada"}.')
+
+
+class PutQuery(Model):
+    tags: str | None = Field(None, description="Tags, separated by commas.")
+    context: str | None = Field(None, description='A JSON object of text to text, such as {"alt": "Ada"}.')
+
+
+class LabelsChange(Model):
+    """What is left out stays as it is."""
+
+    tags: list[str] | None = Field(None, max_length=MAX_TAGS)
+    context: dict[str, str] | None = Field(None, max_length=MAX_CONTEXT_ENTRIES)
+
+
+class ListQuery(Model):
+    prefix: str = Field("", description="Only keys that begin with this.")
+    tag: str | None = Field(None, description="Only images with this tag.")
+    limit: int = Field(100, ge=1, le=1000, description="At most so many.")
+    cursor: str | None = Field(None, description="`next` of the page before.")
+
+
+class VersionsQuery(Model):
+    limit: int = Field(100, ge=1, le=1000, description="At most so many.")
+    before: Number | None = Field(
+        None, description="Only versions below this number: `next` of the page before."
+    )
+
+
+class VersionAnswer(Model):
+    bucket: str
+    key: str
+    version: int = Field(description="Unix time in seconds, stepped so that it grows within a key.")
+    version_id: str
+    digest: str = Field(description="SHA-256 of the bytes, hexadecimal.")
+    etag: str = Field(description="The entity tag that delivery sends, quotes included.")
+    bytes: int
+    width: int = Field(description="Pixels, as seen after the EXIF orientation is applied.")
+    height: int = Field(description="Pixels, as seen after the EXIF orientation is applied.")
+    format: str
+    media_type: str
+    frames: int
+    orientation: int = Field(description="EXIF orientation, 1 to 8.")
+    has_alpha: bool
+    has_gps: bool = Field(description="Whether the original's EXIF says where it was taken.")
+    created: datetime
+    version_url: str = Field(description="Delivers exactly this version, cacheable for ever.")
+
+    @classmethod
+    def of(cls, version: Version, base: str) -> VersionAnswer:
+        return cls(**_version_fields(version, base))
+
+
+class ImageAnswer(VersionAnswer):
+    url: str = Field(description="Delivers the newest version.")
+    tags: list[str]
+    context: dict[str, str]
+
+    @classmethod
+    def of_image(cls, image: Image, base: str) -> ImageAnswer:
+        return cls(
+            **_version_fields(image.version, base),
+            url=base + delivery_path(image.bucket, image.key),
+            tags=list(image.tags),
+            context=dict(image.context),
+        )
+
+
+def _version_fields(version: Version, base: str) -> dict[str, Any]:
+    facts = version.facts
+    return {
+        "bucket": version.bucket,
+        "key": version.key,
+        "version": version.number,
+        "version_id": version.version_id,
+        "digest": version.digest,
+        "etag": f'"{version.digest}"',
+        "bytes": facts.bytes,
+        "width": facts.width,
+        "height": facts.height,
+        "format": facts.format,
+        "media_type": media_type(facts.format),
+        "frames": facts.frames,
+        "orientation": facts.orientation,
+        "has_alpha": facts.has_alpha,
+        "has_gps": facts.has_gps,
+        "created": version.created,
+        "version_url": base + delivery_path(version.bucket, version.key, version.number),
+    }
+
+
+class ImageList(Model):
+    images: list[ImageAnswer]
+    next: str | None = Field(description="The cursor of the next page; null on the last one.")
+
+
+class VersionList(Model):
+    versions: list[VersionAnswer]
+    next: int | None = Field(description="`before` of the next page; null on the last one.")
+
+
+class SignRequest(Model):
+    key: str
+    version: Number | None = Field(None, description="Sign the URL of this version.")
+    expires_in: int = Field(3600, ge=1, le=604800, description="Seconds.")
+
+
+class SignedUrl(Model):
+    url: str
+    expires: datetime
+
+
+class NewCredential(Model):
+    scopes: list[Literal["read", "write", "admin"]] = Field(min_length=1)
+    buckets: list[str] | None = Field(None, description="Only these buckets; all if left out.")
+    description: str = Field("", max_length=200)
+
+
+class CredentialAnswer(Model):
+    access_key: str
+    scopes: list[str]
+    buckets: list[str] | None
+    description: str
+    created: datetime
+
+    @classmethod
+    def of(cls, record: CredentialRecord) -> CredentialAnswer:
+        return cls(
+            access_key=record.access_key,
+            scopes=list(record.scopes),
+            buckets=list(record.buckets) if record.buckets is not None else None,
+            description=record.description,
+            created=record.created,
+        )
+
+
+class IssuedCredential(CredentialAnswer):
+    secret: str = Field(description="Shown this once: it is stored nowhere.")
+
+
+class CredentialList(Model):
+    credentials: list[CredentialAnswer]
+
+
+class WarmRequest(Model):
+    bucket: str
+    keys: list[str] = Field(min_length=1, max_length=100, description="Which images' originals to load.")
+
+
+class WarmAnswer(Model):
+    """`before` and `after` count the images whose bytes Redis had; the rest says why not all."""
+
+    asked: int
+    before: int
+    after: int
+    loaded: int
+    bytes: int
+    missing: list[str]
+    too_large: list[str]
+    damaged: list[str]
+
+
+class CacheStats(Model):
+    """Counts of the worker that answers, since it started."""
+
+    enabled: bool
+    breaker: str
+    counts: dict[str, int]

@@ -1,0 +1,83 @@
+"""REST: versions of an image: list, show, restore, delete."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+
+from imagestore.access.policies import Action
+from imagestore.core.image import check_key
+from imagestore.web.frontdoor import require, services
+from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, base_url, no_content, read_condition
+from imagestore.web.rest.schemas import (
+    ErrorAnswer,
+    ImageAnswer,
+    ImagePath,
+    VersionAnswer,
+    VersionList,
+    VersionPath,
+    VersionsQuery,
+)
+
+versions = APIBlueprint(
+    "versions",
+    __name__,
+    url_prefix="/v1",
+    abp_tags=[Tag(name="versions", description="An image's history.")],
+    abp_security=SECURITY,
+    abp_responses=ERRORS,
+)
+
+
+@versions.get(
+    "/buckets/<string:bucket>/images/<path:key>/versions",
+    summary="List an image's versions, newest first",
+    responses={"200": VersionList},
+)
+def list_versions(path: ImagePath, query: VersionsQuery) -> Response:
+    require(Action.LOOK, path.bucket)
+    found = services().catalog.list_versions(
+        path.bucket, check_key(path.key), before=query.before, limit=query.limit + 1
+    )
+    page = found[: query.limit]
+    return answer_json(
+        VersionList(
+            versions=[VersionAnswer.of(version, base_url()) for version in page],
+            next=page[-1].number if len(found) > len(page) else None,
+        )
+    )
+
+
+@versions.get(
+    "/buckets/<string:bucket>/images/<path:key>/versions/<int:number>",
+    summary="Show one version's facts and URL",
+    responses={"200": VersionAnswer},
+)
+def show_version(path: VersionPath) -> Response:
+    require(Action.LOOK, path.bucket)
+    version = services().catalog.version(path.bucket, check_key(path.key), path.number)
+    return answer_json(VersionAnswer.of(version, base_url()))
+
+
+@versions.post(
+    "/buckets/<string:bucket>/images/<path:key>/versions/<int:number>/restore",
+    summary="Make an older version the newest again, as a new version of the same bytes",
+    responses={"201": ImageAnswer, "412": ErrorAnswer},
+)
+def restore_version(path: VersionPath) -> Response:
+    require(Action.WRITE, path.bucket)
+    version = services().catalog.version(path.bucket, check_key(path.key), path.number)
+    image = services().ingest.restore(version, read_condition())
+    return answer_json(ImageAnswer.of_image(image, base_url()), 201)
+
+
+@versions.delete(
+    "/buckets/<string:bucket>/images/<path:key>/versions/<int:number>",
+    summary="Delete one version; the one before becomes the newest, and the last takes the image along",
+    responses={"204": None},
+)
+def delete_version(path: VersionPath) -> Response:
+    require(Action.WRITE, path.bucket)
+    services().catalog.delete_version(path.bucket, check_key(path.key), path.number)
+    return no_content()
