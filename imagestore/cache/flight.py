@@ -18,6 +18,7 @@ Role = Literal["make", "wait"]
 SHARED_ERRORS = (InvalidRequest, NotFound, Refused, RejectedImage)
 """Failures that lie in what is asked for: making it again would fail again."""
 
+WAIT_SECONDS = 10.0
 MOST_FAILURES = 3
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
@@ -39,7 +40,7 @@ class Flights:
         self._flights: dict[str, _Flight] = {}
 
     def once(
-        self, name: str, make: Callable[[], T], *, find: Callable[[], T | None], wait: float
+        self, name: str, make: Callable[[], T], *, find: Callable[[], T | None], wait: float = WAIT_SECONDS
     ) -> tuple[T, Role]:
         """What `make` makes, or another's maker made, and which of the two it was.
 

@@ -64,7 +64,7 @@ class Tier:
         self._tally = Tally()
         self._wire = Wire(url, timeout=timeout, connections=connections, tally=self._tally)
         self._envelope = Envelope(integrity_key)
-        self._value_bytes = value_bytes
+        self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
         self._sizes = Sizes()
 
@@ -133,7 +133,7 @@ class Tier:
         `frequency` (1 to 15, a Sketch tells it) and the size decide how long it stays.
         """
         taken = False
-        if len(data) <= self._value_bytes:
+        if len(data) <= self.value_bytes:
             key = redis_key("blob", name)
             expiry = _milliseconds(expiry_seconds(frequency, len(data)))
             taken = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry) is True

@@ -1,0 +1,134 @@
+"""What a tier promises with Redis up, down, hung and switched off: no error, no wrong answer, an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagestore.cache.flight import Flights
+from imagestore.cache.tier import Alias, Tier
+from imagestore.embedded import start_redis
+
+STATES = ["up", "down", "hung", "off"]
+
+
+@pytest.fixture(params=STATES)
+def state(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tier(state: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tier]:
+    options = {"value_bytes": 1000, "integrity_key": b"secret"}
+    if state == "up":
+        tier = Tier(request.getfixturevalue("redis_url"), timeout=5.0, **options)
+        yield tier
+    elif state == "down":
+        with socket.socket() as unheard:  # bound, so that nobody else gets the port, but not listening
+            unheard.bind(("127.0.0.1", 0))
+            tier = Tier(f"redis://127.0.0.1:{unheard.getsockname()[1]}/0", timeout=0.05, **options)
+            yield tier
+    elif state == "hung":
+        with start_redis(tmp_path / "redis") as server:
+            tier = Tier(server.url, timeout=0.05, **options)
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                yield tier
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+    else:
+        tier = Tier("none", timeout=0.05, **options)
+        yield tier
+    tier.close()
+
+
+def test_a_blob_is_kept_or_missed(tier: Tier, state: str) -> None:
+    up = state == "up"
+    assert tier.write_blob("blob", b"data", 1) is up
+    assert tier.read_blob("blob", 1) == (b"data" if up else None)
+    assert tier.has_blobs(["blob", "none"]) == [up, False]
+    assert tier.delete_blobs(["blob", "none"]) == (1 if up else 0)
+    assert tier.read_blob("blob", 1) is None
+
+
+def test_an_alias_is_kept_or_missed(tier: Tier, state: str) -> None:
+    up = state == "up"
+    assert tier.write_alias("image", 3, b"facts", 60) is up
+    assert tier.read_aliases(["none", "image"]) == [None, Alias(3, b"facts") if up else None]
+    assert tier.forget("image", 4) is up
+    assert tier.read_aliases(["image"], stale_ok=True) == [None]
+    assert tier.write_alias("image", 3, b"facts", 60) is False
+    assert tier.write_alias("image", 4, b"facts", 60) is up
+
+
+def test_a_lease_is_held_or_unavailable(tier: Tier, state: str) -> None:
+    lease = tier.try_lease("blob", 60)
+    assert lease.state == ("held" if state == "up" else "unavailable")
+    assert tier.try_lease("blob", 60).state == ("busy" if state == "up" else "unavailable")
+    tier.release_lease(lease)
+    assert tier.try_lease("blob", 60).state == lease.state
+
+
+def test_readiness_and_counts_say_so(tier: Tier, state: str) -> None:
+    assert tier.ping() is (state == "up")
+    assert tier.enabled is (state != "off")
+    tier.read_blob("none", 1)
+    stats = tier.stats()
+    assert stats.enabled is (state != "off")
+    assert (stats.hits, stats.misses) == (0, 1)
+    assert (stats.errors > 0) is (state in ("down", "hung"))
+
+
+def test_what_was_not_kept_is_counted(tier: Tier, state: str) -> None:
+    tier.write_blob("large", b"x" * 1001, 1)
+    tier.write_blob("small", b"x" * 1000, 1)
+    stats = tier.stats()
+    assert (stats.stored, stats.skipped) == ((1, 1) if state == "up" else (0, 2))
+
+
+def test_many_calls_from_many_threads_end(tier: Tier) -> None:
+    errors: list[Exception] = []
+
+    def work(number: int) -> None:
+        try:
+            for turn in range(20):
+                name = f"{number} {turn}"
+                tier.read_aliases([name, "shared"])
+                tier.write_blob(name, name.encode(), 1)
+                assert tier.read_blob(name, 1) in (None, name.encode())
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert errors == []
+
+
+def test_a_flight_lands(tier: Tier) -> None:
+    def make() -> bytes:
+        tier.write_blob("blob", b"made", 1)
+        return b"made"
+
+    flights = Flights(tier)
+    assert flights.once("blob", make, find=lambda: tier.read_blob("blob", 1), wait=30) == (b"made", "make")
+
+
+def test_a_closed_tier_misses(tier: Tier) -> None:
+    tier.write_blob("blob", b"data", 1)
+    tier.close()
+    tier.close()
+    assert tier.read_blob("blob", 1) is None
+    assert tier.read_aliases(["image"]) == [None]
+    assert tier.write_blob("blob", b"data", 1) is False
+    assert tier.ping() is False
+    assert tier.stats().enabled is False
