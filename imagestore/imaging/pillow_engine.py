@@ -18,6 +18,7 @@ from PIL import (
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -98,6 +99,9 @@ def _decoding(format: Format) -> Iterator[None]:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageLimitExceeded(f"The picture is too large to be decoded: {error}") from None
+    except UnidentifiedImageError:
+        # Its own message is about our file object.
+        raise CorruptImage(f"The {format.name} file has a broken header: save it again.") from None
     except Exception as error:  # noqa: BLE001 - only the decode of a stranger's bytes runs under this
         raise CorruptImage(
             f"The {format.name} file cannot be decoded, so it is damaged or cut short: {str(error)[:200]}"

@@ -6,9 +6,11 @@ import io
 import json
 import math
 import mmap
+import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -36,6 +38,7 @@ def main(argument: str) -> None:
     limits = Limits(**config["limits"])
     with socket.socket(fileno=config["socket"]) as sock:
         pillow_engine.set_up(limits)
+        _hush()
         _confine(config["memory"], math.ceil(config["seconds"] + 1) * (config["jobs"] + 1))
         send(sock, {"ready": True})
         try:
@@ -47,6 +50,14 @@ def main(argument: str) -> None:
                 send(sock, answer)
         except Disconnected:
             return  # the service is done with this process, or gone itself
+
+
+def _hush() -> None:
+    """Keep standard error for Python: libtiff would write a line for every fault that it finds."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 2)
+    os.close(silence)
 
 
 def _confine(memory: int, cpu: int) -> None:
