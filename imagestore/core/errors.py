@@ -37,7 +37,8 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
         ├── StoreUnavailable           MongoDB cannot be reached, or did not confirm in time
         ├── Overloaded                 every decoder or thread is busy and the queue is full
         ├── DecoderLost                the decoder process died under the load of others
-        └── BlobDamaged                the stored bytes no longer match their digest
+        ├── BlobDamaged                the stored bytes no longer match their digest
+        └── ServiceUnreachable         a client gets no answer from the service, or none that it can read
 """
 
 from __future__ import annotations
@@ -189,6 +190,10 @@ class DecoderLost(Unavailable):
 
 class BlobDamaged(Unavailable):
     code = "blob_damaged"
+
+
+class ServiceUnreachable(Unavailable):
+    code = "service_unreachable"
 
 
 def leaves(root: type[ImagestoreError] = ImagestoreError) -> list[type[ImagestoreError]]:

@@ -1,0 +1,72 @@
+"""The shapes of what the service answers, as its REST face documents them: plain dicts, typed."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from imagestore.core.image import Visibility
+
+
+class BucketInfo(TypedDict):
+    name: str
+    access: Visibility
+    created: str
+
+
+class VersionInfo(TypedDict):
+    """One version as REST shows it: `bytes` is its size, `created` an ISO 8601 time."""
+
+    bucket: str
+    key: str
+    version: int
+    version_id: str
+    digest: str
+    etag: str
+    bytes: int
+    width: int
+    height: int
+    format: str
+    media_type: str
+    frames: int
+    orientation: int
+    has_alpha: bool
+    has_gps: bool
+    created: str
+    version_url: str
+
+
+class ImageInfo(VersionInfo):
+    url: str
+    tags: list[str]
+    context: dict[str, str]
+
+
+class CredentialInfo(TypedDict):
+    access_key: str
+    scopes: list[str]
+    buckets: list[str] | None
+    description: str
+    created: str
+
+
+class IssuedCredential(CredentialInfo):
+    secret: str
+
+
+class Warmed(TypedDict):
+    """What a warm-up did: `before` and `after` count the images whose bytes Redis had."""
+
+    asked: int
+    before: int
+    after: int
+    loaded: int
+    bytes: int
+    missing: list[str]
+    too_large: list[str]
+    damaged: list[str]
+
+
+class CacheStats(TypedDict):
+    enabled: bool
+    breaker: str
+    counts: dict[str, int]
