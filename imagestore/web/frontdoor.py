@@ -13,7 +13,13 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from imagestore.access.policies import STRANGER, Action, Principal, decide
-from imagestore.core.errors import ImagestoreError, InvalidParameter, Unauthenticated, Unavailable
+from imagestore.core.errors import (
+    ImagestoreError,
+    InvalidParameter,
+    Unauthenticated,
+    Unavailable,
+    UploadTooLarge,
+)
 from imagestore.core.image import Bucket
 from imagestore.services import Services
 
@@ -48,6 +54,7 @@ ANSWERS: dict[str, int] = {
     "overloaded": 503,
     "decoder_lost": 503,
     "blob_damaged": 502,
+    "service_unreachable": 503,
 }
 """Error code → HTTP status, for the faces whose errors are JSON: REST, delivery, ops."""
 
@@ -66,6 +73,7 @@ HTTP_CODES: dict[int, str] = {
 """HTTP status → code, for what is refused before it gets to a verb of ours."""
 
 RETRY_AFTER = "2"
+JSON_BYTES = 1024 * 1024
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -82,6 +90,7 @@ def install(app: Flask, services: Services) -> None:
     app.after_request(_leave)
     app.register_error_handler(ImagestoreError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(RecursionError, _answer_depth)
     app.register_error_handler(Exception, _answer_bug)
 
 
@@ -116,6 +125,8 @@ def _identify(incoming: Request) -> Principal:
 def _enter() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    if request.is_json and (request.content_length or 0) > JSON_BYTES:
+        raise UploadTooLarge(f"A JSON body has at most {JSON_BYTES} bytes: send less at a time.")
     try:
         unquote_to_bytes(request.environ.get("RAW_URI", "").partition("?")[0]).decode()
     except UnicodeDecodeError:
@@ -163,6 +174,12 @@ def _answer_http(error: HTTPException) -> Response:
         if name in ("Allow", "Retry-After"):
             response.headers[name] = value
     return response
+
+
+def _answer_depth(error: RecursionError) -> Response:
+    """JSON nested so deep that the parser gives up: the only recursion that a request can drive."""
+    log.warning("%s %s: %s", request.method, request.path, error)
+    return error_response(400, "invalid_parameter", "The body is nested too deeply to be read.")
 
 
 def _answer_bug(error: Exception) -> Response:
