@@ -1,0 +1,175 @@
+"""The ASGI callable in front of a WSGI application: threads never wait for a client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from wsgiref.types import WSGIApplication
+
+from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
+from imagestore.edge.asgi import ABORT, Receive, Scope, Send
+from imagestore.edge.gateway import Chunk, Exchange
+from imagestore.edge.refusals import Refusal, refuse, refuse_broken
+from imagestore.edge.spool import Spool, discard_rest
+
+log = logging.getLogger(__name__)
+
+PIECE = 64 * 1024
+"""Most bytes handed to a client's connection at once."""
+
+WAITING_PER_THREAD = 16
+"""Requests that may wait for each thread; more are refused."""
+
+
+@dataclass(eq=False)
+class Front:
+    """Serves `wsgi_app` over ASGI 3 (http and lifespan), in an EdgeWorker.
+
+    A request's body is taken in whole before the application runs, in one of `threads` threads. The answer
+    is pulled chunk by chunk, each a short stay in a thread, and sent between these stays: a client that has
+    not taken the next 64 KiB within `send_timeout` seconds is cut off. So is an answer that cannot be
+    finished, short of its Content-Length. The application's iterable is always closed, in a thread.
+
+    `body_limit` is bytes; `body_timeout` is seconds of silence, and a whole body gets that plus a second for
+    each 16 KiB. Bodies over 1 MiB go to unnamed files in `spool_directory` (None: the system's).
+    `on_shutdown` is called in a thread when the last request is over.
+    """
+
+    wsgi_app: WSGIApplication
+    _: KW_ONLY
+    threads: int
+    body_limit: int
+    body_timeout: float
+    send_timeout: float
+    spool_directory: Path | None
+    on_shutdown: Callable[[], None] | None = None
+
+    def __post_init__(self) -> None:
+        self._spool = Spool(limit=self.body_limit, timeout=self.body_timeout, directory=self.spool_directory)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="request")
+        self._most_steps = self.threads * (1 + WAITING_PER_THREAD)
+        self._steps = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            try:
+                await self._serve(scope, receive, send)
+            except _TooSlow:
+                log.info("%s %s: the client stopped reading, and was cut off", scope["method"], scope["path"])
+                scope["extensions"][ABORT]()
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        # Returning from any other scope, such as a websocket's, refuses it.
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(self._shut_down)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _shut_down(self) -> None:
+        self._pool.shutdown()
+        self._spool.close()
+        if self.on_shutdown is not None:
+            self.on_shutdown()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            body = await self._spool.take(scope["headers"], receive)
+        except ImagestoreError as error:
+            await self._send_whole(scope, send, refuse(error, close=True))
+            if not isinstance(error, RequestTimeout):
+                await discard_rest(receive)
+            return
+        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body))
+        try:
+            if self._steps >= self._most_steps:
+                overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
+                await self._send_whole(scope, send, refuse(overload))
+            else:
+                await self._answer(scope, call, send)
+        finally:
+            call.end()
+
+    async def _answer(self, scope: Scope, call: _Call, send: Send) -> None:
+        exchange = call.exchange
+        try:
+            chunk = await self._step(call, exchange.begin)
+        except Exception:
+            log.exception("%s %s failed", scope["method"], scope["path"])
+            await self._send_whole(scope, send, refuse_broken())
+            return
+        await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
+        try:
+            while await self._send_chunk(send, chunk):
+                chunk = await self._step(call, exchange.proceed)
+        except _TooSlow:
+            raise
+        except Exception:
+            log.exception("%s %s: the answer broke off", scope["method"], scope["path"])
+            scope["extensions"][ABORT]()
+
+    async def _step(self, call: _Call, step: Callable[[], Chunk]) -> Chunk:
+        self._steps += 1
+        try:
+            return await call.run(step)
+        finally:
+            self._steps -= 1
+
+    async def _send_chunk(self, send: Send, chunk: Chunk) -> bool:
+        """Send a chunk piece by piece, and tell whether another follows."""
+        data, last = chunk
+        for start in range(0, len(data) - PIECE, PIECE):
+            await self._send_piece(send, data[start : start + PIECE], more=True)
+        rest = len(data) % PIECE or min(len(data), PIECE)
+        await self._send_piece(send, data[len(data) - rest :], more=not last)
+        return not last
+
+    async def _send_piece(self, send: Send, data: bytes, *, more: bool) -> None:
+        try:
+            async with asyncio.timeout(self.send_timeout):
+                await send({"type": "http.response.body", "body": data, "more_body": more})
+        except TimeoutError:
+            raise _TooSlow from None
+
+    async def _send_whole(self, scope: Scope, send: Send, refusal: Refusal) -> None:
+        body = b"" if scope["method"] == "HEAD" else refusal.body
+        await send({"type": "http.response.start", "status": refusal.status, "headers": refusal.headers})
+        await self._send_piece(send, body, more=False)
+
+
+class _TooSlow(Exception):
+    """The client did not take a piece in time."""
+
+
+class _Call:
+    """An exchange in the thread pool: one step at a time, and its closing after the last of them."""
+
+    def __init__(self, pool: ThreadPoolExecutor, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self._pool = pool
+        self._last: Future[Chunk] | None = None
+
+    async def run(self, step: Callable[[], Chunk]) -> Chunk:
+        self._last = self._pool.submit(step)
+        return await asyncio.wrap_future(self._last)
+
+    def end(self) -> None:
+        """Close the exchange unless it is closed: in a thread, and after a step that still runs."""
+        if self.exchange.closed:
+            return
+        if self._last is None:
+            self._close()
+        else:
+            self._last.add_done_callback(lambda _: self._close())
+
+    def _close(self) -> None:
+        try:
+            self._pool.submit(self.exchange.close)
+        except RuntimeError:  # the pool has ended, and the process is about to
+            self.exchange.close()

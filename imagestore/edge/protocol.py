@@ -1,0 +1,124 @@
+"""One client connection: gunicorn's own ASGI protocol with the deadlines and bounds that it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.asgi.protocol import ASGIProtocol
+
+from imagestore.core.errors import Overloaded, RequestTimeout
+from imagestore.edge.asgi import ABORT, Scope
+from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
+
+if TYPE_CHECKING:
+    from imagestore.edge.worker import EdgeWorker
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with no time to linger: closing resets, and what is unsent goes with it."""
+
+
+class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
+    """A connection that nobody can hold by being slow.
+
+    - The head of a request arrives within `worker.header_timeout` seconds of the connection's beginning or,
+      for a later request, of its own first byte: otherwise 408. Between requests, `keepalive` counts.
+    - A connection beyond `worker.connections` gets 503 and is closed.
+    - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
+    - A scope carries `abort` under `ABORT`. What the HTTP parser refuses is answered in our error shape.
+    """
+
+    worker: EdgeWorker
+    transport: asyncio.Transport
+
+    def __init__(self, worker: EdgeWorker) -> None:
+        super().__init__(worker)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._flush_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.worker.protocols.add(self)
+        if self.worker.nr_conns >= self.worker.connections:
+            self.worker.nr_conns += 1
+            self.transport = transport
+            error = Overloaded("Too many connections: try again in a second.")
+            self._send_refusal(refuse(error, close=True))
+            self._close_transport()
+            return
+        self._arm_head_timer()
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.worker.protocols.discard(self)
+        self._cancel_head_timer()
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+        super().connection_lost(exc)
+
+    def abort(self) -> None:
+        """Reset the connection now: the unsent is dropped, and the client sees that the answer was cut."""
+        if self._conn_lost_handled:
+            return
+        self._closed = True
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
+
+    def close_if_idle(self) -> None:
+        """Close a kept-alive connection on which no request has begun."""
+        if self._awaiting_request and self.req_count > 1 and self._head_timer is None:
+            self._keepalive_timeout()
+
+    def _feed_callback_parser(self, data: bytes) -> bool:
+        alive: bool = super()._feed_callback_parser(data)
+        if alive and self._current_request is None and self._head_timer is None:
+            self._cancel_keepalive_timer()
+            self._arm_head_timer()
+        return alive
+
+    def _on_headers_complete(self) -> bool:
+        self._cancel_head_timer()
+        skip_body: bool = super()._on_headers_complete()
+        return skip_body
+
+    def _arm_keepalive_timer(self) -> None:
+        if self._head_timer is None:
+            super()._arm_keepalive_timer()
+
+    def _arm_head_timer(self) -> None:
+        self._head_timer = self.worker.loop.call_later(self.worker.header_timeout, self._head_timeout)
+
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_timeout(self) -> None:
+        error = RequestTimeout("The head of the request came too slowly: send it again, faster.")
+        self._send_refusal(refuse(error, close=True))
+        self._keepalive_timeout()
+
+    def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
+        scope: Scope = super()._build_http_scope(request, sockname, peername)
+        scope.setdefault("extensions", {})[ABORT] = self.abort
+        return scope
+
+    def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        refusal = refuse_broken(close=True) if status == 500 else refuse_malformed(status, message)
+        refusal.headers.extend((name.lower().encode(), value.encode()) for name, value in extra_headers)
+        self._send_refusal(refusal)
+
+    def _send_refusal(self, refusal: Refusal) -> None:
+        lines = [f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in refusal.headers]
+        self._safe_write(b"\r\n".join([*lines, b"", refusal.body]))
+
+    def _close_transport(self) -> None:
+        if self._closed:
+            return
+        super()._close_transport()
+        self._cancel_head_timer()
+        # close() waits for what is still unsent: without an end, where the client does not read.
+        self._flush_timer = self.worker.loop.call_later(self.worker.send_timeout, self.abort)
