@@ -173,7 +173,7 @@ def test_a_follower_in_the_process_does_not_wait_for_ever_either(tier: Tier) -> 
 
 # Across processes
 
-PROGRAM = """
+PROGRAM = r"""
 import sys, threading, time
 from redis import Redis
 from imagestore.cache.flight import Flights
