@@ -17,7 +17,9 @@ Data = bytes | mmap.mmap
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _APPLICATION = range(0xE0, 0xF0)
+_COEFFICIENTS = 64
 
 _PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_PICTURE = frozenset({b"IDAT", b"fdAT", b"fcTL"})
@@ -25,9 +27,14 @@ _GIF_GRAPHIC_CONTROL = 0xF9
 
 
 def walk_jpeg(data: Data, tally: Tally) -> Outline:
-    """Raises CorruptImage unless the file has one frame, a scan and the end-of-image marker."""
+    """Raises CorruptImage unless the file has one frame, all its scans and the end-of-image marker.
+
+    A progressive JPEG is whole when every coefficient of every component has come down to its last bit: a
+    decoder would take one that lacks its last scans, and show it blurred.
+    """
     outline: Outline | None = None
-    scans, at = 0, 2
+    missing: dict[int, bytearray] = {}
+    progressive, at = False, 2
     while match := _JPEG_MARKER.search(data, at):
         tally.add("blocks")
         at = match.end()
@@ -42,18 +49,35 @@ def walk_jpeg(data: Data, tally: Tally) -> Outline:
                 raise CorruptImage("The JPEG has more than one frame header: save it again.")
             height, width = struct.unpack_from(">HH", data, at + 3)
             outline = tally.canvas(width, height)
+            progressive = marker in _PROGRESSIVE
+            identifiers = data[at + 8 : at + length : 3]
+            missing = {component: bytearray(b"\xff" * _COEFFICIENTS) for component in identifiers}
         elif marker == _SOS:
-            scans += 1
             tally.add("scans")
+            _note_scan(data[at + 2 : at + length], missing, progressive)
         elif marker in _APPLICATION or marker == _COM:
             tally.add("metadata_blocks")
             _count_segment(data[at + 2 : at + 37], length - 2, tally)
         at += length
     else:
         raise CorruptImage("The JPEG ends before its end-of-image marker: send it whole.")
-    if outline is None or not scans:
+    if outline is None:
         raise CorruptImage("The JPEG holds no picture: save it again.")
+    if any(any(coefficients) for coefficients in missing.values()):
+        raise CorruptImage("The JPEG lacks some of its scans: send it whole.")
     return outline
+
+
+def _note_scan(header: bytes, missing: dict[int, bytearray], progressive: bool) -> None:
+    """Note the bit down to which a scan brings its coefficients (T.81, B.2.3; `header` is without length)."""
+    count = header[0]
+    first, last, bits = 0, _COEFFICIENTS - 1, 0
+    if progressive:
+        first, last, bits = struct.unpack_from("BBB", header, 1 + 2 * count)
+    for component in header[1 : 1 + 2 * count : 2]:
+        if component in missing:
+            for coefficient in range(first, min(last, _COEFFICIENTS - 1) + 1):
+                missing[component][coefficient] = bits & 0x0F
 
 
 def _count_segment(head: bytes, length: int, tally: Tally) -> None:
