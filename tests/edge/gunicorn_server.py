@@ -95,10 +95,10 @@ def serve(folder: Path, *arguments: str, **environment: str) -> Iterator[Server]
         port = probe.getsockname()[1]
     record, log = folder / "record", folder / "log"
     command = [sys.executable, "-m", "gunicorn", "-k", "imagestore.edge.worker.EdgeWorker", "-w", "1"]
-    command += ["--bind", f"127.0.0.1:{port}", "--pythonpath", str(HERE), "--no-control-socket", *arguments]
+    command += ["--bind", f"127.0.0.1:{port}", "--no-control-socket", *arguments]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "sample:front"],
+            [*command, "tests.edge.sample:front"],
             env={**os.environ, "SAMPLE_RECORD": str(record), **environment},
             cwd=HERE.parent.parent,
             stdout=out,

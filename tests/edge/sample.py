@@ -7,29 +7,19 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs
 
 from imagestore.edge.front import Front
 from imagestore.edge.protocol import EdgeProtocol
+from tests.edge.pattern import pattern
 
 RECORD = Path(os.environ["SAMPLE_RECORD"])
-CHUNK = 255 * 1024
 
 
 def note(line: str) -> None:
     with RECORD.open("a") as file:
         file.write(line + "\n")
-
-
-def pattern(size: int) -> Iterator[bytes]:
-    """`size` bytes, chunk by chunk, that tell every place from every other."""
-    sent = 0
-    while sent < size:
-        chunk = (b"%08x" % sent * (CHUNK // 8))[: size - sent]
-        yield chunk
-        sent += len(chunk)
 
 
 def app(environ, start_response):
@@ -81,6 +71,13 @@ def answer_wait(environ, start_response, query):
     while not Path(query["for"]).exists():
         time.sleep(0.02)
     return reply(start_response, b"waited")
+
+
+def answer_late(environ, start_response, query):
+    while not Path(query["for"]).exists():
+        time.sleep(0.02)
+    start_response("200 OK", [])
+    return noting(drip(), "late")
 
 
 def answer_large(environ, start_response, query):
