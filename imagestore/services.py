@@ -21,6 +21,10 @@ from imagestore.store.mongo import Mongo
 from imagestore.store.registry import Registry
 
 
+LONGEST_READ = 600.0
+"""Seconds: a reader that sits longer on what it read from MongoDB may put an old alias back."""
+
+
 class Services:
     """Everything that a face needs, opened from settings that name real servers. One in each worker."""
 
@@ -40,6 +44,7 @@ class Services:
             timeout=settings.redis_timeout,
             value_bytes=settings.cache_value_bytes,
             integrity_key=secrets.derive("cache"),
+            fence_seconds=settings.alias_ttl + LONGEST_READ,
         )
         self.decoders = DecoderPool(
             Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),

@@ -133,8 +133,8 @@ class Settings:
     cache_value_bytes: int = setting(
         "cache",
         MiB,
-        _integer(0, 16 * MiB),
-        "Largest blob that is kept in Redis; larger ones stream from GridFS.",
+        _integer(0, MiB),
+        "Largest blob that is kept in Redis, 1 MiB at most; larger ones stream from GridFS.",
     )
     alias_ttl: float = setting(
         "cache",
@@ -180,7 +180,7 @@ class Settings:
         "edge", 4096, _integer(1, 1_000_000), "Connections at once in each worker; more get 503."
     )
     # embedded
-    data: Path = setting(
+    data: Path = setting(  # noqa: RUF009 - a field like the others; only the named ones are known to ruff
         "embedded",
         _DATA,
         Path,

@@ -30,7 +30,6 @@ HOMES = {
     "rich": ("cli/",),
     "httpx": ("client.py", "cli/"),
     "gunicorn": ("cli/", "edge/"),
-    "pebble": ("imaging/decoders.py",),
 }
 """Where each library may be imported. `embedded/` needs the driver to found its replica set."""
 
