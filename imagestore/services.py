@@ -20,7 +20,6 @@ from imagestore.store.documents import Documents
 from imagestore.store.mongo import Mongo
 from imagestore.store.registry import Registry
 
-
 LONGEST_READ = 600.0
 """Seconds: a reader that sits longer on what it read from MongoDB may put an old alias back."""
 
