@@ -1,4 +1,7 @@
-"""Pictures that tests make for themselves: honest ones of every format, and hostile files."""
+"""Pictures that tests make for themselves: honest ones of every format, and hostile files.
+
+This file is longer than 300 lines because each format has its own maker, with its own options.
+"""
 
 from __future__ import annotations
 

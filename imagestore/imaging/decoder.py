@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -40,7 +40,7 @@ class Decoder:
 
     It ends by itself when the socket closes, so also when this process dies; while it decodes, at its limit
     of CPU or wall time. (The kernel's parent-death signal is not used: it comes when the *thread* ends that
-    started the process.)
+    started the process.) Raises OSError when the system has no process or descriptor to give.
     """
 
     def __init__(self, limits: Limits, *, memory: int, seconds: float) -> None:
@@ -56,7 +56,8 @@ class Decoder:
             "jobs": JOBS,
             "limits": asdict(limits),
         }
-        with theirs:
+        with theirs, ExitStack() as undo:
+            undo.callback(ours.close)
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [sys.executable, "-P", "-c", _PROGRAM, json.dumps(config)],
                 stdin=subprocess.DEVNULL,
@@ -65,6 +66,7 @@ class Decoder:
                 env=_environment(),
                 start_new_session=True,  # Ctrl-C is for the service, which then closes its decoders
             )
+            undo.pop_all()
 
     @property
     def pid(self) -> int:

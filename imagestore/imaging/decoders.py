@@ -93,19 +93,22 @@ class DecoderPool:
             raise found.error from None
 
     def warm(self) -> None:
-        """Start every decoder that is not running yet, without waiting until it is ready."""
+        """Start every decoder that is not running yet, without waiting until it is ready.
+
+        Raises DecoderLost when the system has no process to give.
+        """
         taken: list[Decoder | None] = []
         try:
             while True:
                 taken.append(self._slots.get_nowait())
         except queue.Empty:
             pass  # whoever has the others starts them
-        for decoder in taken:
-            slot = _Slot(decoder)
-            try:
-                slot.decoder = self._running(decoder)
-            finally:
-                self._slots.put(slot.decoder)
+        try:
+            for number, decoder in enumerate(taken):
+                taken[number] = self._running(decoder)
+        finally:
+            for decoder in taken:
+                self._slots.put(decoder)
 
     def close(self) -> None:
         """End every decoder at once; calls that wait for one fail with DecoderLost. Safe to call again."""
@@ -173,7 +176,10 @@ class DecoderPool:
                 raise DecoderLost(_CLOSING)
             if decoder is not None and decoder.usable():
                 return decoder
-            fresh = Decoder(self._limits, memory=self._memory, seconds=self._timeout)
+            try:
+                fresh = Decoder(self._limits, memory=self._memory, seconds=self._timeout)
+            except OSError as error:
+                raise DecoderLost(f"No decoder can be started ({error}): send the picture again.") from error
             self._decoders.add(fresh)
             if decoder is not None:
                 self._decoders.discard(decoder)

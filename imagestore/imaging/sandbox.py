@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from imagestore.core.errors import CorruptImage, DecodeTimeout, RejectedImage
 from imagestore.core.image import Facts
@@ -104,15 +104,17 @@ def verify(source: bytes | Path, format: Format, limits: Limits) -> Facts:
 
     Raises CorruptImage, ImageLimitExceeded or DecodeTimeout. Only ever called in a decoder process.
     """
-    with _opened(source) as (data, file):
-        outline = probe.check(data, format, limits)
-        return pillow_engine.verify(file, len(data), format, outline, limits)
+    with _mapped(source) as data:
+        outline, size = probe.check(data, format, limits), len(data)
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        return pillow_engine.verify(file, size, format, outline, limits)
 
 
 @contextmanager
-def _opened(source: bytes | Path) -> Iterator[tuple[Data, IO[bytes]]]:
+def _mapped(source: bytes | Path) -> Iterator[Data]:
+    """All bytes of `source`. A file is mapped, not read, and only until its structure is known."""
     if isinstance(source, bytes):
-        yield source, io.BytesIO(source)
+        yield source
         return
     with source.open("rb") as file:
         try:
@@ -122,4 +124,4 @@ def _opened(source: bytes | Path) -> Iterator[tuple[Data, IO[bytes]]]:
         except OSError:
             raise DecodeTimeout("The file is larger than the memory of a decoder: make it smaller.") from None
         with data:
-            yield data, file
+            yield data

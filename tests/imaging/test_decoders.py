@@ -219,6 +219,18 @@ def test_a_decoder_that_does_not_come_up(pool: DecoderPool, monkeypatch: pytest.
     assert pool.verify(PICTURE) == FACTS
 
 
+def test_a_system_without_processes_to_give(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(decoder.subprocess, "Popen", refuse)
+    for start in (pool.warm, lambda: pool.verify(PICTURE)):
+        with pytest.raises(DecoderLost, match="temporarily unavailable"):
+            start()
+    monkeypatch.undo()
+    assert pool.verify(PICTURE) == FACTS
+
+
 def test_a_decoder_killed_once_in_a_job_is_replaced_and_the_job_done(
     pool: DecoderPool, break_with: Break, monkeypatch: pytest.MonkeyPatch
 ) -> None:
