@@ -65,6 +65,10 @@ class Client:
     ) -> None:
         self.close()
 
+    def check_ready(self) -> None:
+        """Return if the service can serve. Raises ServiceUnreachable otherwise."""
+        self._call("GET", "/readyz")
+
     # Buckets
 
     def create_bucket(self, name: str, access: Visibility = "private") -> BucketInfo:

@@ -22,7 +22,7 @@ class Download:
     """An original's bytes on their way, to iterate once.
 
     `size` is bytes, None where it was not announced. The iteration raises BlobDamaged at its end when the
-    bytes do not have `digest`, ServiceUnreachable where the connection breaks: then what came is not the image.
+    bytes do not have `digest`, ServiceUnreachable where the connection breaks: what came is no image then.
     """
 
     def __init__(self, response: httpx.Response, url: str) -> None:

@@ -1,0 +1,5 @@
+"""`python -m imagestore`: the same as the `imagestore` command."""
+
+from imagestore.cli import main
+
+main()

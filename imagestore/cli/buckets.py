@@ -1,0 +1,77 @@
+"""`imagestore bucket`: make, list, show, change and remove buckets."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import click
+
+from imagestore.cli.terminal import connect, print_json, print_table
+from imagestore.client import BucketInfo
+from imagestore.core.image import VISIBILITIES, Visibility
+
+ACCESS = click.Choice(VISIBILITIES)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.group(epilog="Example: imagestore bucket create avatars --access public-read")
+def bucket() -> None:
+    """Make, list, show, change and remove buckets."""
+
+
+@bucket.command(epilog="Example: imagestore bucket create avatars --access public-read")
+@click.argument("name")
+@click.option(
+    "--access", type=ACCESS, default="private", show_default=True, help="Whether everybody may GET."
+)
+@as_json
+def create(name: str, access: str, as_json: bool) -> None:
+    """Make the bucket NAME."""
+    with connect() as client:
+        made = client.create_bucket(name, cast(Visibility, access))
+    _report([made], made, as_json)
+
+
+@bucket.command(epilog="Example: imagestore bucket ls --json")
+@as_json
+def ls(as_json: bool) -> None:
+    """List the buckets that the credential reaches."""
+    with connect() as client:
+        found = client.buckets()
+    _report(found, found, as_json)
+
+
+@bucket.command(epilog="Example: imagestore bucket show avatars")
+@click.argument("name")
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """Show the bucket NAME."""
+    with connect() as client:
+        found = client.bucket(name)
+    _report([found], found, as_json)
+
+
+@bucket.command("set", epilog="Example: imagestore bucket set avatars --access private")
+@click.argument("name")
+@click.option("--access", type=ACCESS, required=True, help="Whether everybody may GET.")
+@as_json
+def change(name: str, access: str, as_json: bool) -> None:
+    """Change the access of the bucket NAME."""
+    with connect() as client:
+        changed = client.set_access(name, cast(Visibility, access))
+    _report([changed], changed, as_json)
+
+
+@bucket.command(epilog="Example: imagestore bucket rm avatars")
+@click.argument("name")
+def rm(name: str) -> None:
+    """Remove the bucket NAME, which must be empty."""
+    with connect() as client:
+        client.delete_bucket(name)
+
+
+def _report(rows: list[BucketInfo], value: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(value)
+    else:
+        print_table((each["name"], each["access"], each["created"]) for each in rows)

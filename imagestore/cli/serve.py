@@ -1,0 +1,143 @@
+"""`imagestore serve`: start what is missing, serve, and stop all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import fields, replace
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from imagestore.access.credentials import Secrets, make_access_key
+from imagestore.cli.greeting import Greeting
+from imagestore.cli.notes import Notes, Service
+from imagestore.cli.terminal import Failure
+from imagestore.core.telemetry import set_up_logging
+from imagestore.embedded import Embedded, EmbeddedError
+from imagestore.embedded.server import prepare_folder
+from imagestore.settings import PREFIX, Settings, environment_name
+from imagestore.store.mongo import Mongo
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      imagestore serve
+      imagestore serve --bind 0.0.0.0:80 --workers 4
+      IMAGESTORE_MONGO_URL=mongodb://db/?replicaSet=rs0 IMAGESTORE_REDIS_URL=redis://cache imagestore serve
+    """
+)
+@click.option(
+    "--bind", metavar="HOST:PORT", help="Where to listen (IMAGESTORE_BIND); port 0 takes a free one."
+)
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes (IMAGESTORE_WORKERS).")
+def serve(bind: str | None, workers: int | None) -> None:
+    """Run the service until Ctrl-C or SIGTERM.
+
+    Where IMAGESTORE_MONGO_URL or IMAGESTORE_REDIS_URL are not set, a private mongod or redis-server runs
+    beside it, with its files in IMAGESTORE_DATA. SIGHUP replaces the workers without losing a request.
+    """
+    chosen = {PREFIX + "BIND": bind, PREFIX + "WORKERS": str(workers) if workers else None}
+    settings = Settings.load(
+        os.environ | {name: value for name, value in chosen.items() if value is not None}
+    )
+    set_up_logging(settings.log_level)
+    signal.signal(signal.SIGTERM, _leave)  # until gunicorn takes the signals over
+    _run(settings)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    del number, frame
+    sys.exit(0)
+
+
+def _run(settings: Settings) -> NoReturn:
+    """Ends in SystemExit, in the workers too."""
+    try:
+        settings = replace(settings, data=prepare_folder(settings.data))
+        listener = _listen(settings.bind)
+        embedded = Embedded.start(settings, mongo=not settings.mongo_url, redis=not settings.redis_url)
+    except EmbeddedError as error:
+        raise Failure(str(error)) from error
+    owner = os.getpid()
+    try:
+        _serve(settings, listener, embedded)
+    finally:
+        if os.getpid() == owner:  # workers leave by this way too
+            embedded.stop()
+
+
+def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> NoReturn:
+    from imagestore.cli.server import Server, run_beside, url_of  # the other commands need not wait for these
+
+    mongo_url = embedded.mongo.url if embedded.mongo else ""
+    redis_url = embedded.redis.url if embedded.redis else ""
+    settings = replace(
+        settings, mongo_url=settings.mongo_url or mongo_url, redis_url=settings.redis_url or redis_url
+    )
+    notes = Notes(settings.data)
+    settings, secret, made = _with_keys(settings, notes)
+    _ensure_indexes(settings)
+    _hide_secrets(settings)
+    greeting = Greeting(
+        service=Service(url_of(listener), settings.admin_key, secret),
+        notes=notes,
+        mongo_url=mongo_url,
+        redis_url=redis_url,
+        first_start=made,
+    )
+    Server(settings, listener, lambda: run_beside(greeting.give)).run()
+    raise AssertionError("gunicorn ends in SystemExit")
+
+
+def _listen(address: str) -> socket.socket:
+    from imagestore.cli.server import listen
+
+    try:
+        return listen(address)
+    except OSError as error:
+        raise Failure(
+            f"Cannot listen on {address} ({error.strerror}): choose another address with --bind HOST:PORT."
+        ) from error
+
+
+def _with_keys(settings: Settings, notes: Notes) -> tuple[Settings, str, bool]:
+    """Settings with a server key and an admin key, the admin's secret, and whether its key was just made."""
+    server_key = settings.secret_key or notes.server_key()
+    noted = notes.service()
+    admin_key = settings.admin_key or (noted.access_key if noted else make_access_key())
+    try:
+        secrets = Secrets(server_key, admin_key=admin_key, admin_secret=settings.admin_secret)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    made = noted is None and not settings.admin_key
+    kept = replace(settings, secret_key=server_key, admin_key=admin_key)
+    return kept, secrets.secret_of(admin_key), made
+
+
+def _ensure_indexes(settings: Settings) -> None:
+    """Build what the database lacks. Raises StoreUnavailable."""
+    mongo = Mongo(
+        settings.mongo_url,
+        settings.mongo_database,
+        write_timeout=settings.store_timeout,
+        read_timeout=settings.read_timeout,
+    )
+    try:
+        mongo.ensure_indexes()
+    finally:
+        mongo.close()
+
+
+def _hide_secrets(settings: Settings) -> None:
+    """Leave in the environment what the workers read there, and no secret for the decoders to inherit."""
+    shown = settings.environment()
+    for each in fields(settings):
+        name = environment_name(each)
+        os.environ.pop(name, None)
+        if name in shown and not each.metadata["secret"]:
+            os.environ[name] = shown[name]

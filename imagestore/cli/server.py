@@ -1,0 +1,139 @@
+"""gunicorn in this process: its settings, the application in each worker, our log, our signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
+
+from imagestore.app import FORM_SLACK, create_app
+from imagestore.edge.front import Front
+from imagestore.edge.worker import EdgeWorker
+from imagestore.services import Services
+from imagestore.settings import Settings
+
+GRACE_SECONDS = 30
+"""From SIGTERM to the end of requests that are still running."""
+
+SILENCE_SECONDS = 60
+"""A worker whose event loop stands still for so long is replaced."""
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """Serves `listener`, which it takes over, until a signal; `run` then ends in SystemExit.
+
+    Workers get `settings` by the fork, since the environment of their children should hold no secret.
+    `on_listening` is called in this process, before the first fork.
+    """
+
+    def __init__(self, settings: Settings, listener: socket.socket, on_listening: Callable[[], None]) -> None:
+        self._settings = settings
+        self._on_listening = on_listening
+        self._listener = f"fd://{listener.detach()}"
+        super().__init__()
+
+    def load_config(self) -> None:
+        level = self._settings.log_level
+        choices = {
+            "bind": self._listener,
+            "workers": self._settings.workers,
+            "worker_class": _Worker,
+            "keepalive": self._settings.keepalive,
+            "graceful_timeout": GRACE_SECONDS,
+            "timeout": SILENCE_SECONDS,
+            "limit_request_line": 8190,
+            "limit_request_fields": 100,
+            "limit_request_field_size": 8190,
+            "forwarder_headers": "",
+            "control_socket_disable": True,
+            "proc_name": "imagestore",
+            "logger_class": _Log,
+            "loglevel": "warning" if level == "info" else level,
+            "when_ready": lambda _: self._on_listening(),
+        }
+        for name, value in choices.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Front:
+        services = Services(self._settings)
+        return Front(
+            create_app(services),
+            threads=self._settings.threads,
+            body_limit=self._settings.upload_bytes + FORM_SLACK,
+            body_timeout=self._settings.body_timeout,
+            send_timeout=self._settings.send_timeout,
+            spool_directory=self._settings.data / "spool",
+            on_shutdown=services.close,
+        )
+
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    def handle_int(self) -> None:
+        """Ctrl-C drains as SIGTERM does; a second one, which gunicorn looks for while it waits, does not."""
+        self.handle_term()
+
+
+class _Worker(EdgeWorker):
+    def init_signals(self) -> None:
+        super().init_signals()
+        # The terminal sends Ctrl-C to the whole group: what it means is for the arbiter to tell.
+        self.loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's own records, in the form and place of all others."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def listen(address: str) -> socket.socket:
+    """A socket that listens on `HOST:PORT`; an IPv6 host has brackets. Raises OSError."""
+    host, _, port = address.rpartition(":")
+    found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, where = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """The URL by which this machine reaches what is served there."""
+    host, port = listener.getsockname()[:2]
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is what is replaced
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def run_beside(work: Callable[[], None]) -> None:
+    """Run `work` in a process of its own, which the signals meant for us end at once.
+
+    Not in a thread: a process with threads must not fork, and this one forks its workers.
+    """
+    if os.fork() != 0:
+        return
+    status = 1
+    try:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(each, signal.SIG_DFL)
+        work()
+        status = 0
+    finally:
+        os._exit(status)  # nothing of the parent's unwinding is for this process

@@ -1,0 +1,122 @@
+"""`imagestore warm`: load images into the cache before the traffic comes, at a bounded rate."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+import click
+
+from imagestore.cli.buckets import as_json
+from imagestore.cli.images import bucket_option
+from imagestore.cli.progress import progress_bar
+from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, size_text
+from imagestore.client import Warmed
+
+BATCH = 50
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text.removesuffix("/s"))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{text!r} is no rate: use images a second, such as 100/s.")
+    return rate
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      imagestore warm --prefix 2024/ --rate 100/s
+      imagestore warm front.jpg logo.png
+      cut -f1 popular.tsv | imagestore warm --from-stdin
+    """
+)
+@click.argument("keys", nargs=-1)
+@bucket_option
+@click.option("--prefix", default="", help="Images whose key begins with this; without keys, all of them.")
+@click.option("--tag", help="Only images with this tag.")
+@click.option("--from-stdin", is_flag=True, help="Read keys from standard input, one a line.")
+@click.option("--rate", type=_rate, metavar="N/s", help="At most so many images a second.")
+@as_json
+def warm(
+    keys: tuple[str, ...],
+    bucket: str,
+    prefix: str,
+    tag: str | None,
+    from_stdin: bool,
+    rate: float | None,
+    as_json: bool,
+) -> None:
+    """Load the originals of the images KEYS into the cache, and tell what that changed.
+
+    Without keys: of all images of the bucket, or of those with --prefix and --tag.
+    """
+    named = bool(keys) or from_stdin
+    if named and (prefix or tag):
+        raise click.UsageError("Name keys, or choose them by --prefix and --tag, not both.")
+    with connect() as client, progress_bar("warming", wanted=not as_json) as bar:
+        wanted: Iterable[str] = (image["key"] for image in client.images(bucket, prefix, tag))
+        if named:
+            wanted = [*keys, *(lines_of(sys.stdin.buffer) if from_stdin else ())]
+        bar.start(len(wanted) if isinstance(wanted, list) else None)
+        total = _nothing()
+        for batch in _paced(wanted, rate):
+            part = client.warm(bucket, batch)
+            _add(total, part)
+            bar.advance(len(batch), batch[-1])
+            bar.advance_bytes(part["bytes"])
+    _report(total, as_json=as_json)
+    if total["missing"] or total["damaged"]:
+        raise click.exceptions.Exit(1)
+
+
+def _paced(keys: Iterable[str], rate: float | None) -> Iterator[list[str]]:
+    """Batches of keys, each no sooner than the rate allows."""
+    size = BATCH if rate is None else max(1, min(BATCH, int(rate)))
+    began, given = time.monotonic(), 0
+    rest = iter(keys)
+    while batch := list(islice(rest, size)):
+        if rate is not None:
+            time.sleep(max(0.0, began + given / rate - time.monotonic()))
+        yield batch
+        given += len(batch)
+
+
+def _nothing() -> Warmed:
+    return Warmed(asked=0, before=0, after=0, loaded=0, bytes=0, missing=[], too_large=[], damaged=[])
+
+
+def _add(total: Warmed, part: Warmed) -> None:
+    for count in ("asked", "before", "after", "loaded", "bytes"):
+        total[count] += part[count]
+    for names in ("missing", "too_large", "damaged"):
+        total[names] += part[names]
+
+
+def _report(total: Warmed, *, as_json: bool) -> None:
+    before, after = _ratio(total["before"], total), _ratio(total["after"], total)
+    if as_json:
+        print_json({**total, "hit_ratio_before": before, "hit_ratio_after": after})
+        return
+    for problem in ("missing", "too_large", "damaged"):
+        for key in total[problem]:
+            click.echo(f"{problem.replace('_', ' ')}: {printable(key)}", err=True)
+    print_table(
+        [
+            ("asked", str(total["asked"])),
+            ("loaded", f"{total['loaded']} ({size_text(total['bytes'])})"),
+            ("missing", str(len(total["missing"]))),
+            ("too large", str(len(total["too_large"]))),
+            ("damaged", str(len(total["damaged"]))),
+            ("hit ratio", f"{before:.1%} before, {after:.1%} after"),
+        ]
+    )
+
+
+def _ratio(hits: int, total: Warmed) -> float:
+    return hits / total["asked"] if total["asked"] else 0.0
