@@ -60,6 +60,10 @@ class Server:
     def notes(self) -> list[str]:
         return self.record.read_text().splitlines() if self.record.exists() else []
 
+    def runs(self) -> list[str]:
+        """The notes that say what the application was called for."""
+        return [note for note in self.notes() if note.startswith("ran ")]
+
 
 def lower(response: http.client.HTTPResponse) -> dict[str, str]:
     return {name.lower(): value for name, value in response.getheaders()}

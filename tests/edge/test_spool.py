@@ -56,12 +56,12 @@ def test_expected_100_comes_when_the_body_is_wanted(server: Server) -> None:
 
 def test_too_long_a_body_is_refused_by_its_length_without_a_100(server: Server) -> None:
     head = b"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n" % OVER
-    before = len(server.notes())
+    before = len(server.runs())
     with server.connect() as client:
         client.sendall(head)
         assert client.recv(12, socket.MSG_PEEK) == b"HTTP/1.1 413"
         assert json.loads(read_answer(client).body)["error"]["code"] == "upload_too_large"
-    assert server.notes()[before:] == []
+    assert server.runs()[before:] == []
 
 
 def test_a_length_of_many_digits_is_too_long(server: Server) -> None:
@@ -73,7 +73,7 @@ def test_a_length_of_many_digits_is_too_long(server: Server) -> None:
 @pytest.mark.parametrize("chunked", [False, True])
 def test_client_that_sends_on_still_sees_the_refusal(server: Server, chunked: bool) -> None:
     data = bytes(LIMIT + 5_000_000)
-    before = len(server.notes())
+    before = len(server.runs())
     if chunked:
         parts = iter([data[:LIMIT], data[LIMIT:]])
         answer = server.request("/echo", "PUT", parts, {"Transfer-Encoding": "chunked"}, chunked=True)
@@ -82,7 +82,7 @@ def test_client_that_sends_on_still_sees_the_refusal(server: Server, chunked: bo
     assert answer.status == 413
     assert json.loads(answer.body)["error"]["code"] == "upload_too_large"
     assert answer.headers["connection"] == "close"
-    assert server.notes()[before:] == []
+    assert server.runs()[before:] == []
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_client_that_sends_on_still_sees_the_refusal(server: Server, chunked: bo
     ids=["length", "chunked"],
 )
 def test_nothing_runs_for_a_body_that_ends_early(server: Server, start: bytes) -> None:
-    before = len(server.notes())
+    before = len(server.runs())
     with server.connect() as client:
         client.sendall(b"PUT /echo HTTP/1.1\r\nHost: x\r\n" + start)
         client.shutdown(socket.SHUT_WR)
         assert b"200 OK" not in read_to_end(client)
     server.request("/pid")
-    assert server.notes()[before:] == ["ran pid"]
+    assert server.runs()[before:] == ["ran pid"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.mark.parametrize("head", [b"Content-Length: 1000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n"])
 @pytest.mark.parametrize("drip", [b"", b"1\r\nx\r\n"], ids=["silent", "dripping"])
 def test_slow_body_is_answered_408_and_closed(hasty: Server, head: bytes, drip: bytes) -> None:
-    before = len(hasty.notes())
+    before = len(hasty.runs())
     with hasty.connect() as client:
         client.sendall(b"PUT /echo HTTP/1.1\r\nHost: x\r\n" + head)
         client.settimeout(0.1)
@@ -134,7 +134,7 @@ def test_slow_body_is_answered_408_and_closed(hasty: Server, head: bytes, drip: 
         got += read_to_end(client)
     assert got.startswith(b"HTTP/1.1 408 ")
     assert json.loads(got.partition(b"\r\n\r\n")[2])["error"]["code"] == "request_timeout"
-    assert hasty.notes()[before:] == []
+    assert hasty.runs()[before:] == []
 
 
 def test_slow_bodies_hold_no_thread(server: Server) -> None:
