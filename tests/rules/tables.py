@@ -1,0 +1,225 @@
+"""The tables in docs/ that are made from the code: `python -m tests.rules.tables` writes them anew.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is outside is written by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+from flask_openapi3.openapi import OpenAPI
+
+from imagestore.app import create_app
+from imagestore.services import Services
+from imagestore.settings import Settings, environment_name
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PACKAGE = ROOT / "imagestore"
+MiB = 1024 * 1024
+FLOORS = (
+    ("9", "__main__"),
+    ("9", "cli"),
+    ("8", "edge"),
+    ("7", "app"),
+    ("6", "web"),
+    ("5", "services"),
+    ("4", "library"),
+    ("3", "store"),
+    ("3", "cache"),
+    ("3", "imaging"),
+    ("3", "access"),
+    ("3", "embedded"),
+    ("2", "settings"),
+    ("2", "client"),
+    ("1", "core"),
+)
+OTHER_ROUTES = {
+    "GET /v1/openapi.json": "The REST routes as an OpenAPI 3.1 document",
+    "GET /v1/docs": "The same document as a page to read",
+    "GET /v1/docs/redoc.js": "The script of that page",
+    "GET /healthz": "Is the process alive?",
+    "GET /readyz": "Can it serve? Names what is down",
+    "GET /{bucket}/image/upload/{rest}": "Deliver an image: see [delivery](delivery.md). HEAD works too",
+    "OPTIONS /{bucket}/image/upload/{rest}": "CORS preflight: any page may GET",
+}
+"""What the OpenAPI document does not describe."""
+
+_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def settings_table() -> str:
+    """Every setting by group: variable, default, meaning."""
+    lines: list[str] = []
+    group = ""
+    for each in fields(Settings):
+        if each.metadata["group"] != group:
+            group = each.metadata["group"]
+            lines += ["", f"### {group}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
+        meaning = each.metadata["about"] + (" Secret." if each.metadata["secret"] else "")
+        lines.append(f"| `{environment_name(each)}` | {_default(each.name, each.default)} | {meaning} |")
+    return "\n".join(lines[1:])
+
+
+def _default(name: str, value: Any) -> str:
+    if value == "":
+        return "empty"
+    if name.endswith("_bytes") and value >= MiB and value % MiB == 0:
+        return f"`{value}` ({value // MiB} MiB)"
+    return f"`{value}`"
+
+
+def routes_table() -> str:
+    """Every method and path, and what it is for."""
+    lines = ["| route | what it does |", "| --- | --- |"]
+    lines += [f"| `{route}` | {about} |" for route, about in sorted(_routes(), key=_route_order)]
+    return "\n".join(lines)
+
+
+def _routes() -> Iterator[tuple[str, str]]:
+    app = make_app()
+    summaries = app.api_doc["paths"]
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        view = app.view_functions[rule.endpoint]
+        automatic = {"HEAD"} | (set() if getattr(view, "__name__", "") == "preflight" else {"OPTIONS"})
+        for method in sorted((rule.methods or set()) - automatic):
+            described = summaries.get(path, {}).get(method.lower(), {}).get("summary")
+            yield f"{method} {path}", described or OTHER_ROUTES[f"{method} {path}"]
+
+
+def _route_order(route: tuple[str, str]) -> tuple[bool, str, int]:
+    method, _, path = route[0].partition(" ")
+    return (
+        not path.startswith("/v1/"),
+        path,
+        ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS").index(method),
+    )
+
+
+def make_app() -> OpenAPI:
+    """The application on services that never connect."""
+    with tempfile.TemporaryDirectory() as folder:
+        services = Services(
+            Settings(
+                mongo_url="mongodb://127.0.0.1:1/?connect=false",
+                redis_url="none",
+                secret_key="only for the tables",
+                data=Path(folder),
+            )
+        )
+    app = create_app(services)
+    services.close()
+    return app
+
+
+def commands_table() -> str:
+    """Every command of the terminal: usage, meaning, arguments and options."""
+    from imagestore.cli import main
+
+    return "\n".join(
+        line for path, command in walk("imagestore", main) for line in _command(path, command)
+    ).strip()
+
+
+def walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """The command and all below it, groups first, in the order of their listing."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=path)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from walk(f"{path} {name}", below)
+
+
+def _command(path: str, command: click.Command) -> Iterator[str]:
+    context = click.Context(command, info_name=path)
+    yield from ("", f"### {path}", "")
+    yield f"`{' '.join([path, *command.collect_usage_pieces(context)])}`"
+    yield from ("", _sentences(command.help or command.short_help or ""))
+    options = [each for each in command.params if isinstance(each, click.Option) and not each.hidden]
+    if options:
+        yield from ("", "| option | meaning |", "| --- | --- |")
+    for option in options:
+        names = ", ".join([*option.opts, *option.secondary_opts])
+        yield f"| `{names}{_value(option)}` | {_sentences(option.help or '')}{_preset(option)} |"
+    if command.epilog:
+        lines = textwrap.dedent(command.epilog.replace("\b\n", "")).strip().splitlines()
+        examples = [line.removeprefix("Example: ").strip() for line in lines if line.strip() != "Examples:"]
+        yield from ("", "```", *examples, "```")
+
+
+def _value(option: click.Option) -> str:
+    if option.is_flag or option.count:
+        return ""
+    if isinstance(option.type, click.Choice):
+        return " " + "\\|".join(option.type.choices)
+    return f" {option.metavar or option.type.name.upper().removesuffix(' RANGE')}"
+
+
+def _preset(option: click.Option) -> str:
+    given = isinstance(option.default, str | int | float) and not option.is_flag and option.default != ""
+    return f" Default: `{option.default}`." if given else ""
+
+
+def _sentences(text: str) -> str:
+    paragraphs = re.split(r"\n\s*\n", text.replace("\b", "").strip())
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def modules_table() -> str:
+    """Every module by floor, with the sentence that it opens with."""
+    lines = ["| floor | module | what it holds |", "| --- | --- | --- |"]
+    for floor, name in FLOORS:
+        home = PACKAGE / name
+        found = sorted(home.glob("**/*.py")) if home.is_dir() else [home.with_suffix(".py")]
+        lines += [f"| {floor} | `{_shown(path)}` | {_opening(path)} |" for path in found]
+    return "\n".join(lines)
+
+
+def _shown(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def _opening(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    sentence = " ".join(docstring.partition("\n\n")[0].split())
+    return sentence.replace("|", "\\|")
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "settings": ("settings.md", settings_table),
+    "routes": ("rest.md", routes_table),
+    "commands": ("cli.md", commands_table),
+    "modules": ("architecture.md", modules_table),
+}
+"""Name → page and maker."""
+
+
+def renewed(page: str) -> str:
+    """The page's text with its tables made anew."""
+
+    def make(found: re.Match[str]) -> str:
+        home, maker = TABLES[found[2]]
+        assert home == page, f"the table {found[2]} belongs in {home}"
+        return f"{found[1]}\n{maker()}\n\n{found[3]}"
+
+    return _MARKED.sub(make, (DOCS / page).read_text())
+
+
+def main() -> None:
+    for page in sorted({page for page, _ in TABLES.values()}):
+        (DOCS / page).write_text(renewed(page))
+
+
+if __name__ == "__main__":
+    main()
