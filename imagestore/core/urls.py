@@ -12,7 +12,7 @@ from urllib.parse import quote
 from imagestore.core.errors import RouteNotFound, SignatureExpired, SignatureInvalid
 from imagestore.core.image import check_key
 
-_VERSION_SEGMENT = re.compile(r"v(\d{1,15})")
+_VERSION_SEGMENT = re.compile(r"v([0-9]{1,15})")
 _SIGNATURE_SEGMENT = re.compile(r"s--[A-Za-z0-9_-]{8,43}--")
 _SAFE_IN_PATH = "/!$&'()*+,;=:@~"
 
