@@ -47,6 +47,8 @@ class Catalog:
         The name goes first and comes back if an image is found: an upload that ends in between looks for
         its bucket again, so one of the two always sees the other.
         """
+        if self._registry.find_bucket(name) is not None and self._documents.has_images(name):
+            raise _not_empty(name)  # the usual case, without taking the name away for a moment
         generation = self._registry.set_live(name, False)
         if generation is None:
             raise _no_bucket(name)
@@ -54,7 +56,7 @@ class Catalog:
         if self._documents.has_images(name):
             revived = self._registry.set_live(name, True)
             self._aliases.forget_bucket(name, revived or generation)
-            raise BucketNotEmpty(f"Bucket {name!r} still has images: delete them first.")
+            raise _not_empty(name)
 
     def list_images(
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
@@ -80,12 +82,16 @@ class Catalog:
     def delete_image(self, bucket: str, key: str, condition: Condition) -> None:
         """The name and all its versions. Raises ImageNotFound and PreconditionFailed."""
         buried = self._documents.bury(bucket, key, condition)
+        if buried is not None:
+            last_number, generation = buried
+            self._aliases.forget_image(bucket, key, generation)
+            dropped = self._documents.drop_versions(bucket, key, last_number)
+        else:
+            dropped = self._documents.drop_leftovers(bucket, key)
+        for number in dropped:
+            self._aliases.forget_version(bucket, key, number)
         if buried is None:
             raise _no_image(bucket, key)
-        last_number, generation = buried
-        self._aliases.forget_image(bucket, key, generation)
-        for number in self._documents.drop_versions(bucket, key, last_number):
-            self._aliases.forget_version(bucket, key, number)
 
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
@@ -108,17 +114,9 @@ class Catalog:
 
         Raises VersionNotFound.
         """
-        version = self.version(bucket, key, number)
-        image = self._documents.find_image(bucket, key)
-        if image is not None and image.version.number == number:
-            older = self._documents.list_versions(bucket, key, before=number, limit=1)
-            if not older:
-                self.delete_image(bucket, key, Condition())
-                return
-            generation = self._documents.move_back(version, older[0])
-            if generation is not None:
-                self._aliases.forget_image(bucket, key, generation)
-        self._documents.drop_version(version)
+        generation = self._documents.withdraw(self.version(bucket, key, number))
+        if generation is not None:
+            self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_version(bucket, key, number)
 
 
@@ -130,6 +128,10 @@ def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:
 
 def _no_bucket(name: str) -> BucketNotFound:
     return BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
+
+
+def _not_empty(name: str) -> BucketNotEmpty:
+    return BucketNotEmpty(f"Bucket {name!r} still has images: delete them first.")
 
 
 def _no_image(bucket: str, key: str) -> ImageNotFound:

@@ -90,21 +90,29 @@ class Ingest:
         try:
             image = self._documents.point(version, labels, condition)
         except PreconditionFailed:
-            self._documents.drop_version(version)
+            self._withdraw(version)
             raise
         self._aliases.forget_image(version.bucket, version.key, image.generation)
         if self._registry.find_bucket(version.bucket) is None:
-            # The bucket was deleted meanwhile: so is the image.
-            self._documents.bury(version.bucket, version.key, Condition())
-            self._documents.drop_version(version)
+            # The bucket was deleted meanwhile, or is being tried to: only what this upload added goes.
+            self._withdraw(version)
             raise _no_bucket(version.bucket)
         return image
+
+    def _withdraw(self, version: Version) -> None:
+        generation = self._documents.withdraw(version)
+        if generation is not None:
+            self._aliases.forget_image(version.bucket, version.key, generation)
+        self._aliases.forget_version(version.bucket, version.key, version.number)
 
     def _relabel(self, image: Image, upload: Upload) -> Image:
         if upload.labels == Labels():
             return image
         changed = self._documents.set_labels(image.bucket, image.key, upload.labels, upload.condition)
-        return changed or image
+        if changed is None:
+            return image  # deleted meanwhile: after this upload, as far as anybody can tell
+        self._aliases.forget_image(image.bucket, image.key, changed.generation)
+        return changed
 
     def _check_bucket(self, name: str) -> None:
         if self._registry.find_bucket(name) is None:

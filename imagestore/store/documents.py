@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -46,9 +45,10 @@ class Documents:
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
     ) -> list[Image]:
         """At most `limit` images in the byte order of their keys, from behind the key `after` on."""
-        key: Document = {"$gt": after}
-        if prefix:
-            key["$regex"] = f"^{re.escape(prefix)}"
+        key: Document = {"$gt": after, "$gte": prefix}
+        beyond = _successor(prefix)
+        if beyond is not None:
+            key["$lt"] = beyond
         selection: Document = {"bucket": bucket, "key": key, "live": True}
         if tag is not None:
             selection["tags"] = tag
@@ -132,10 +132,9 @@ class Documents:
 
     def set_labels(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image | None:
         """Set tags and context; None when there is no such image. Raises PreconditionFailed."""
-        name = {"bucket": bucket, "key": key}
         with self._mongo.writing():
             after = self._images.find_one_and_update(
-                name | _filter(condition) | {"live": True},
+                {"bucket": bucket, "key": key} | _filter(condition, living=True),
                 {"$set": _label_fields(labels), "$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
@@ -144,12 +143,37 @@ class Documents:
             return None
         return _image(after)
 
-    def move_back(self, version: Version, previous: Version) -> int | None:
-        """Point the image from `version` back to `previous`; None when it points elsewhere by now."""
+    def withdraw(self, version: Version) -> int | None:
+        """Remove one version. If it is its image's newest, the one below becomes that, and the image goes
+        with its last one: the image's generation is returned then, None if the image stays as it was.
+
+        The image is looked at again afterwards: of two that withdraw neighbours at once, one sees the other.
+        """
+        moved = self._step_back(version)
+        self.drop_version(version)
+        again = self._step_back(version)
+        return moved if again is None else again
+
+    def _step_back(self, version: Version) -> int | None:
+        generation: int | None = None
+        leaving: Version | None = version
+        while leaving is not None:
+            below = self.list_versions(version.bucket, version.key, before=leaving.number, limit=1)
+            moved = self._move(leaving, below[0] if below else None)
+            if moved is None:
+                return generation
+            generation = moved
+            gone = below and self.find_version(version.bucket, version.key, below[0].number) is None
+            leaving = below[0] if gone else None
+        return generation
+
+    def _move(self, version: Version, previous: Version | None) -> int | None:
+        """Point the image from `version` to `previous` or to nothing; None when it points elsewhere."""
+        change = {"$set": _pointer(previous)} if previous is not None else _burial()
         with self._mongo.writing():
             after = self._images.find_one_and_update(
                 {"bucket": version.bucket, "key": version.key, "live": True, "number": version.number},
-                {"$set": _pointer(previous), "$inc": {"generation": 1}},
+                change | {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         return int(after["generation"]) if after else None
@@ -160,15 +184,10 @@ class Documents:
         The versions up to that number are then without a name and go with `drop_versions`.
         Raises PreconditionFailed.
         """
-        gone = ("digest", "file_id", "length", "chunk_size", "facts", "version_id", "tags", "context")
         with self._mongo.writing():
             after = self._images.find_one_and_update(
-                {"bucket": bucket, "key": key} | _filter(condition) | {"live": True},
-                {
-                    "$set": {"live": False, "buried": datetime.now(UTC)},
-                    "$unset": dict.fromkeys(gone, ""),
-                    "$inc": {"generation": 1},
-                },
+                {"bucket": bucket, "key": key} | _filter(condition, living=True),
+                _burial() | {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         if after is None:
@@ -184,15 +203,40 @@ class Documents:
             self._versions.delete_many(selection)
         return numbers
 
+    def drop_leftovers(self, bucket: str, key: str) -> list[int]:
+        """As `drop_versions`, for what a deletion that was cut short left behind."""
+        with self._mongo.reading():
+            tombstone = self._images.find_one({"bucket": bucket, "key": key, "live": False})
+        return self.drop_versions(bucket, key, tombstone["last_number"]) if tombstone else []
 
-def _filter(condition: Condition) -> Document:
-    """The condition as a part of an update's filter, so that it holds at the moment of the write."""
-    wanted: Document = {}
+
+def _filter(condition: Condition, *, living: bool = False) -> Document:
+    """The condition as a part of an update's filter, so that it holds at the moment of the write.
+
+    `living`: only what is there is to be changed. Conditions that no image can meet match none.
+    """
+    states = {True} if living or condition.digests is not None else {False, True}
     if condition.exists is not None:
-        wanted["live"] = condition.exists
+        states &= {condition.exists}
+    wanted: Document = {"live": {"$in": sorted(states)}}
     if condition.digests is not None:
-        wanted |= {"live": True, "digest": {"$in": list(condition.digests)}}
+        wanted["digest"] = {"$in": list(condition.digests)}
     return wanted
+
+
+def _burial() -> Document:
+    """What makes a tombstone of an image: the numbers stay, the facts and labels go."""
+    gone = ("digest", "file_id", "length", "chunk_size", "facts", "version_id", "tags", "context")
+    return {"$set": {"live": False, "buried": datetime.now(UTC)}, "$unset": dict.fromkeys(gone, "")}
+
+
+def _successor(prefix: str) -> str | None:
+    """The least text behind all that begin with `prefix`, in the order of code points; None if none is."""
+    for at in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[at]) + 1
+        if code <= 0x10FFFF:
+            return prefix[:at] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
+    return None
 
 
 def _label_fields(labels: Labels) -> Document:
@@ -211,7 +255,7 @@ def _version_document(version: Version) -> Document:
         "key": version.key,
         "number": version.number,
         "created": version.created,
-        **_blob_fields(version.blob),
+        **asdict(version.blob),
         "facts": asdict(version.facts),
     }
 
@@ -221,15 +265,6 @@ def _pointer(version: Version) -> Document:
     fields = _version_document(version)
     names = ("number", "created", "digest", "file_id", "length", "chunk_size", "facts")
     return {name: fields[name] for name in names} | {"version_id": version.version_id, "live": True}
-
-
-def _blob_fields(blob: BlobRef) -> Document:
-    return {
-        "digest": blob.digest,
-        "file_id": blob.file_id,
-        "length": blob.length,
-        "chunk_size": blob.chunk_size,
-    }
 
 
 def _version(document: Mapping[str, Any], version_id: str | None = None) -> Version:
@@ -251,12 +286,8 @@ def _image(document: Mapping[str, Any]) -> Image:
         version=_version(document, document["version_id"]),
         generation=document["generation"],
         tags=tuple(document.get("tags", ())),
-        context=dict(_pairs(document.get("context", ()))),
+        context=dict(document.get("context", ())),
     )
-
-
-def _pairs(entries: Iterable[Sequence[str]]) -> Iterable[tuple[str, str]]:
-    return ((name, value) for name, value in entries)
 
 
 def _aware(moment: datetime) -> datetime:
