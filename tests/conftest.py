@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from imagestore.embedded import Server, start_mongod, start_redis
+from tests.service import Service, running_service
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +42,10 @@ def redis_url(redis_server: Server) -> str:
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The whole service on embedded servers of its own; tests make buckets of their own in it."""
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running

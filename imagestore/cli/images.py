@@ -128,8 +128,8 @@ def rm(keys: tuple[str, ...], bucket: str, prefix: str | None, yes: bool) -> Non
         if prefix is not None:
             keys = tuple(image["key"] for image in client.images(bucket, prefix))
             question = f"Delete {len(keys)} images of {bucket} whose key begins with {prefix!r}?"
-            if keys and not yes:
-                click.confirm(question, abort=True, err=True)
+            if keys and not yes and not click.confirm(question, err=True):
+                raise Failure("Nothing was deleted.")
         failed = 0
         for key in keys:
             try:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack
 
 import click
 
@@ -43,6 +43,18 @@ class Outcome:
     reason: str = ""
 
 
+class Options(TypedDict):
+    """What the command was told, by the names of its options."""
+
+    bucket: str
+    prefix: str
+    tags: str | None
+    jobs: int
+    from_stdin: bool
+    quiet: bool
+    as_json: bool
+
+
 @click.command(
     epilog="""\b
     Examples:
@@ -61,36 +73,29 @@ class Outcome:
 )
 @click.option("--quiet", is_flag=True, help="Print failures only.")
 @as_json
-def upload(  # noqa: PLR0913 - one for each option
-    paths: tuple[str, ...],
-    bucket: str,
-    prefix: str,
-    tags: str | None,
-    jobs: int,
-    from_stdin: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def upload(paths: tuple[str, ...], **options: Unpack[Options]) -> None:
     """Upload files, and folders with all that is in them.
 
     A file's key is its name; in a folder, its path below the folder (hidden files are left out); from
     standard input, a relative path as it is written. What the service has under that key already is not sent.
     Files of a folder that are no pictures are listed as refused, which is no failure.
     """
-    if not paths and not from_stdin:
+    if not paths and not options["from_stdin"]:
         raise click.UsageError("Name files or folders to upload, or use --from-stdin.")
-    sources = list(_sources(paths, from_stdin, prefix))
+    sources = list(_sources(paths, options["from_stdin"], options["prefix"]))
+    tags = options["tags"]
     wanted = [tag.strip() for tag in tags.split(",") if tag.strip()] if tags is not None else None
     outcomes = []
-    with connect() as client, progress_bar("uploading", wanted=not (quiet or as_json)) as bar:
-        _check_bucket(client, bucket)
+    watched = not (options["quiet"] or options["as_json"])
+    with connect() as client, progress_bar("uploading", wanted=watched) as bar:
+        _check_bucket(client, options["bucket"])
         bar.start(len(sources))
-        for outcome in _send_all(_Sender(client, bucket, wanted), sources, jobs):
+        for outcome in _send_all(_Sender(client, options["bucket"], wanted), sources, options["jobs"]):
             outcomes.append(outcome)
             bar.advance(1, outcome.source.key)
             bar.advance_bytes(outcome.size)
     outcomes.sort(key=lambda outcome: outcome.source.key)
-    _report(outcomes, as_json=as_json, quiet=quiet)
+    _report(outcomes, as_json=options["as_json"], quiet=options["quiet"])
     if any(outcome.state == "failed" for outcome in outcomes):
         raise click.exceptions.Exit(1)
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TypedDict, Unpack
 
 import click
 
@@ -28,6 +29,17 @@ def _rate(text: str) -> float:
     return rate
 
 
+class Options(TypedDict):
+    """What the command was told, by the names of its options."""
+
+    bucket: str
+    prefix: str
+    tag: str | None
+    from_stdin: bool
+    rate: float | None
+    as_json: bool
+
+
 @click.command(
     epilog="""\b
     Examples:
@@ -43,34 +55,26 @@ def _rate(text: str) -> float:
 @click.option("--from-stdin", is_flag=True, help="Read keys from standard input, one a line.")
 @click.option("--rate", type=_rate, metavar="N/s", help="At most so many images a second.")
 @as_json
-def warm(
-    keys: tuple[str, ...],
-    bucket: str,
-    prefix: str,
-    tag: str | None,
-    from_stdin: bool,
-    rate: float | None,
-    as_json: bool,
-) -> None:
+def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
     """Load the originals of the images KEYS into the cache, and tell what that changed.
 
     Without keys: of all images of the bucket, or of those with --prefix and --tag.
     """
-    named = bool(keys) or from_stdin
-    if named and (prefix or tag):
+    if options["from_stdin"]:
+        keys += tuple(lines_of(sys.stdin.buffer))
+    named = bool(keys) or options["from_stdin"]
+    if named and (options["prefix"] or options["tag"]):
         raise click.UsageError("Name keys, or choose them by --prefix and --tag, not both.")
-    with connect() as client, progress_bar("warming", wanted=not as_json) as bar:
-        wanted: Iterable[str] = (image["key"] for image in client.images(bucket, prefix, tag))
-        if named:
-            wanted = [*keys, *(lines_of(sys.stdin.buffer) if from_stdin else ())]
-        bar.start(len(wanted) if isinstance(wanted, list) else None)
+    with connect() as client, progress_bar("warming", wanted=not options["as_json"]) as bar:
+        found = client.images(options["bucket"], options["prefix"], options["tag"])
+        bar.start(len(keys) if named else None)
         total = _nothing()
-        for batch in _paced(wanted, rate):
-            part = client.warm(bucket, batch)
+        for batch in _paced(keys if named else (image["key"] for image in found), options["rate"]):
+            part = client.warm(options["bucket"], batch)
             _add(total, part)
             bar.advance(len(batch), batch[-1])
             bar.advance_bytes(part["bytes"])
-    _report(total, as_json=as_json)
+    _report(total, as_json=options["as_json"])
     if total["missing"] or total["damaged"]:
         raise click.exceptions.Exit(1)
 

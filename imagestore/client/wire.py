@@ -101,6 +101,8 @@ def _answering(url: str) -> Iterator[None]:
         raise ServiceUnreachable(
             f"The service at {url} does not answer ({reason}): see that it runs and can be reached."
         ) from error
+    except UnicodeEncodeError:
+        raise InvalidParameter("A name or value is no UTF-8 text: it cannot be sent.") from None
 
 
 def _error(response: httpx.Response) -> ImagestoreError:

@@ -28,7 +28,7 @@ HOMES = {
     "werkzeug": ("web/",),
     "click": ("cli/",),
     "rich": ("cli/",),
-    "httpx": ("client.py", "cli/"),
+    "httpx": ("client/",),
     "gunicorn": ("cli/", "edge/"),
 }
 """Where each library may be imported. `embedded/` needs the driver to found its replica set."""
