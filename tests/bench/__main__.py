@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from tests.bench.measures import Row, Target, measure_all
-from tests.bench.running import service
+from tests.service import running_service
 
 
 def main() -> None:
@@ -28,14 +28,15 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="imagestore-bench-") as name:
-        folder = Path(name)
-        with service(folder / "hot") as hot:
-            mongo_url, redis_url = servers_of(folder / "hot")
-            machine = facts_of_machine(mongo_url, redis_url)
+        hot_folder, cold_folder = Path(name, "hot"), Path(name, "cold")
+        hot_folder.mkdir()
+        cold_folder.mkdir()
+        with running_service(hot_folder) as hot:
+            machine = facts_of_machine(hot.mongo_url, hot.redis_url)
             print("\n".join(f"{name:12}{value}" for name, value in machine.items()))
             print(f"\n{'':64}{'ours':>10}{'GridFS':>10}{'ratio':>8}")
-            with service(folder / "cold", MONGO_URL=mongo_url, REDIS_URL="none") as cold:
-                for row in measure_all(Target(hot), Target(cold), mongo_url, options.seconds):
+            with running_service(cold_folder, mongo_url=hot.mongo_url, redis_url="none") as cold:
+                for row in measure_all(Target(hot), Target(cold), hot.mongo_url, options.seconds):
                     rows.append(row)
                     print(line_of(row), flush=True)
     print("\nGridFS: pymongo's GridFSBucket in this process, with a thread for each client, and no HTTP.")
@@ -48,11 +49,6 @@ def line_of(row: Row) -> str:
     bare = f"{row.bare:10.4g}" if row.bare is not None else " " * 10
     ratio = f"{row.ratio:8.2f}" if row.ratio is not None else " " * 8
     return f"{row.what + ', ' + row.unit:64}{row.ours:10.4g}{bare}{ratio}  {row.better} is better"
-
-
-def servers_of(data: Path) -> tuple[str, str]:
-    mongo, redis = (int((data / name / "port").read_text()) for name in ("mongod", "redis"))
-    return f"mongodb://127.0.0.1:{mongo}/?replicaSet=imagestore", f"redis://127.0.0.1:{redis}/0"
 
 
 def facts_of_machine(mongo_url: str, redis_url: str) -> dict[str, str]:

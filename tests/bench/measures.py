@@ -18,7 +18,7 @@ from pymongo import MongoClient
 
 from tests import pictures
 from tests.bench.load import Connection, Pace, pace
-from tests.bench.running import Running
+from tests.service import Service
 
 CLIENTS = 16
 ROUNDS = 3
@@ -43,9 +43,9 @@ class Row:
 class Target:
     """One service that runs, and the credential to use."""
 
-    def __init__(self, running: Running) -> None:
+    def __init__(self, running: Service) -> None:
         self.url = running.url
-        self.pid = running.pid
+        self.pid = running.process.pid
         user = f"{running.access_key}:{running.secret}"
         self._authorization = f"Authorization: Basic {base64.b64encode(user.encode()).decode()}\r\n"
 

@@ -17,8 +17,8 @@ from imagestore.core.urls import check_signature
 from imagestore.settings import PREFIX, Settings, environment_name
 from imagestore.web.frontdoor import ANSWERS, HTTP_CODES
 from tests import pictures
-from tests.bench.running import service
 from tests.rules import tables
+from tests.service import running_service
 
 PAGES = [tables.ROOT / "README.md", tables.ROOT / "CHANGELOG.md", *sorted(tables.DOCS.glob("*.md"))]
 TEXTS = {page: page.read_text() for page in PAGES}
@@ -184,7 +184,7 @@ def test_the_examples_work_on_a_service_that_runs(tmp_path: Path) -> None:
     (tmp_path / "other.jpg").write_bytes(pictures.jpeg(seed=1))
     commands = [CURL, *(each for page in PAGES for each in fenced(TEXTS[page], "sh"))]
     [program] = fenced(TEXTS[tables.ROOT / "README.md"], "python")
-    with service(tmp_path / "data") as running:
+    with running_service(tmp_path) as running:
         for example, real in (
             ("http://127.0.0.1:8000", running.url),
             ("ACCESS_KEY", running.access_key),
