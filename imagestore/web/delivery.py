@@ -40,7 +40,9 @@ CROSS_ORIGIN = {
 """Images are for any page to show and read: no cookie of ours exists that this could give away."""
 
 
-@delivery.route("/<bucket>/image/upload/<path:rest>", methods=["GET", "HEAD"])
+@delivery.route(
+    "/<bucket>/image/upload/<path:rest>", methods=["GET", "HEAD"], provide_automatic_options=False
+)
 def deliver(bucket: str, rest: str) -> Response:
     """Name → version → verdict → bytes; a 304 or 412 leaves before any byte is fetched."""
     timings = Timings()

@@ -132,7 +132,7 @@ RANGES = [
     ranged("suffix", "bytes=-500", (SIZE - 500, SIZE)),
     ranged("suffix longer than the image", "bytes=-999999", (0, SIZE)),
     ranged("unit in capitals", "BYTES=0-4", (0, 5), section="RFC 9110 14.1"),
-    ranged("spaces in the list", "bytes= 0-4 ", (0, 5), section=RANGE),
+    ranged("spaces in the list", "bytes= 0-4 ,", (0, 5), section=RANGE),
     ranged("empty list elements", "bytes=,0-4,", (0, 5), section="RFC 9110 5.6.1.2"),
     ranged("two that touch, one answer", "bytes=0-4,5-9", (0, 10), section="RFC 9110 15.3.7.2"),
     ranged("two that overlap, one answer", "bytes=0-9,5-19", (0, 20), section="RFC 9110 15.3.7.2"),

@@ -11,10 +11,10 @@ import httpx
 import pymongo
 import pytest
 import redis
-from tests.service import RunningService
 
 from imagestore.core.urls import delivery_path, signed_query
 from tests import pictures
+from tests.service import Service
 
 PRIVATE = "delivery-private"
 
@@ -26,14 +26,14 @@ def http() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="module")
-def private(service: RunningService) -> str:
+def private(service: Service) -> str:
     with service.client() as client:
         client.create_bucket(PRIVATE, "private")
         client.upload(PRIVATE, pictures.jpeg(seed=11), key="secret.jpg")
     return f"{service.url}/{PRIVATE}/image/upload/secret.jpg"
 
 
-def upload(service: RunningService, key: str, data: bytes, bucket: str = "default") -> dict:
+def upload(service: Service, key: str, data: bytes, bucket: str = "default") -> dict:
     with service.client() as client:
         return vars_of(client.upload(bucket, data, key=key))
 
@@ -42,7 +42,7 @@ def vars_of(image: object) -> dict:
     return image if isinstance(image, dict) else {name: getattr(image, name) for name in image.__slots__}
 
 
-def test_what_goes_up_comes_back(service: RunningService, http: httpx.Client) -> None:
+def test_what_goes_up_comes_back(service: Service, http: httpx.Client) -> None:
     for name, data in {
         each: pictures.picture(each) for each in ("jpeg", "png", "gif", "webp", "avif", "tiff", "bmp")
     }.items():
@@ -74,7 +74,7 @@ KEYS = [
 
 @pytest.mark.parametrize("key", KEYS)
 def test_any_key_is_delivered_by_the_urls_that_the_facts_name(
-    service: RunningService, http: httpx.Client, key: str
+    service: Service, http: httpx.Client, key: str
 ) -> None:
     data = pictures.jpeg(seed=KEYS.index(key) + 100)
     image = upload(service, key, data)
@@ -84,9 +84,7 @@ def test_any_key_is_delivered_by_the_urls_that_the_facts_name(
         assert (answer.status_code, answer.content) == (200, data), url
 
 
-def test_the_extension_may_be_added_or_left_to_the_format(
-    service: RunningService, http: httpx.Client
-) -> None:
+def test_the_extension_may_be_added_or_left_to_the_format(service: Service, http: httpx.Client) -> None:
     image = upload(service, "people/ada", pictures.jpeg(seed=5))
     base = f"{service.url}/default/image/upload"
     assert http.get(f"{base}/people/ada.jpg").status_code == 200
@@ -97,7 +95,7 @@ def test_the_extension_may_be_added_or_left_to_the_format(
 
 
 def test_a_versioned_url_is_immutable_and_any_other_number_is_passed_over(
-    service: RunningService, http: httpx.Client
+    service: Service, http: httpx.Client
 ) -> None:
     first = upload(service, "versions.jpg", pictures.jpeg(seed=1))
     second = upload(service, "versions.jpg", pictures.jpeg(seed=2))
@@ -115,7 +113,7 @@ def test_a_versioned_url_is_immutable_and_any_other_number_is_passed_over(
 
 
 def test_the_headers_that_keep_a_browser_safe_and_other_origins_in(
-    service: RunningService, http: httpx.Client
+    service: Service, http: httpx.Client
 ) -> None:
     upload(service, "headers.png", pictures.png())
     url = f"{service.url}/default/image/upload/headers.png"
@@ -141,9 +139,7 @@ def test_the_headers_that_keep_a_browser_safe_and_other_origins_in(
 @pytest.mark.parametrize(
     "name", ['evil".jpg', "evil;filename=x.exe", "naïve.jpg", "back\\slash.jpg", "%0d%0aSet-Cookie: x.jpg"]
 )
-def test_a_key_cannot_write_into_the_disposition(
-    service: RunningService, http: httpx.Client, name: str
-) -> None:
+def test_a_key_cannot_write_into_the_disposition(service: Service, http: httpx.Client, name: str) -> None:
     image = upload(service, f"disposition/{name}", pictures.gif())
     answer = http.get(image["url"])
     plain, extended = re.fullmatch(
@@ -155,7 +151,7 @@ def test_a_key_cannot_write_into_the_disposition(
 
 
 def test_a_stranger_learns_nothing_of_a_private_bucket(
-    service: RunningService, http: httpx.Client, private: str
+    service: Service, http: httpx.Client, private: str
 ) -> None:
     there, not_there = http.get(private), http.get(private + "x")
     assert there.status_code == not_there.status_code == 401
@@ -165,7 +161,7 @@ def test_a_stranger_learns_nothing_of_a_private_bucket(
 
 
 def test_credentials_open_a_private_bucket_by_their_scope_and_reach(
-    service: RunningService, http: httpx.Client, private: str
+    service: Service, http: httpx.Client, private: str
 ) -> None:
     with service.client() as client:
         reader = vars_of(client.create_credential(["read"], [PRIVATE]))
@@ -181,9 +177,7 @@ def test_credentials_open_a_private_bucket_by_their_scope_and_reach(
         assert http.get(private, auth=(reader["access_key"], reader["secret"])).status_code == 401
 
 
-def test_a_signed_url_opens_until_it_expires(
-    service: RunningService, http: httpx.Client, private: str
-) -> None:
+def test_a_signed_url_opens_until_it_expires(service: Service, http: httpx.Client, private: str) -> None:
     path = f"/{PRIVATE}/image/upload/secret.jpg"
     now = int(time.time())
 
@@ -215,14 +209,14 @@ def test_a_signed_url_opens_until_it_expires(
         assert get(query).status_code in (400, 403)
 
 
-def test_the_service_signs_urls_that_work(service: RunningService, http: httpx.Client, private: str) -> None:
+def test_the_service_signs_urls_that_work(service: Service, http: httpx.Client, private: str) -> None:
     with service.client() as client:
         answer = client.signed_url(PRIVATE, "secret.jpg", expires_in=60)
     url = answer if isinstance(answer, str) else vars_of(answer)["url"]
     assert http.get(url).status_code == 200
 
 
-def test_a_change_is_seen_by_every_worker_at_once(service: RunningService, http: httpx.Client) -> None:
+def test_a_change_is_seen_by_every_worker_at_once(service: Service, http: httpx.Client) -> None:
     url = f"{service.url}/default/image/upload/changes.jpg"
 
     def answers() -> set[tuple[int, str | None]]:
@@ -242,9 +236,7 @@ def test_a_change_is_seen_by_every_worker_at_once(service: RunningService, http:
         assert answers() == {(404, None)}
 
 
-def test_a_hot_image_comes_from_redis_and_mongodb_is_spared(
-    service: RunningService, http: httpx.Client
-) -> None:
+def test_a_hot_image_comes_from_redis_and_mongodb_is_spared(service: Service, http: httpx.Client) -> None:
     image = upload(service, "hot.jpg", pictures.jpeg(width=800, height=600, seed=77))
     for _ in range(3):
         http.get(image["url"])
@@ -259,7 +251,7 @@ def test_a_hot_image_comes_from_redis_and_mongodb_is_spared(
     assert after["getmore"] - before["getmore"] <= 5  # the tailing of the oplog within the server itself
 
 
-def test_warming_makes_the_first_get_after_a_flush_a_hit(service: RunningService, http: httpx.Client) -> None:
+def test_warming_makes_the_first_get_after_a_flush_a_hit(service: Service, http: httpx.Client) -> None:
     image = upload(service, "warm.jpg", pictures.jpeg(seed=78))
     with redis.Redis.from_url(service.redis_url) as server:
         server.flushall()
@@ -272,7 +264,7 @@ def test_warming_makes_the_first_get_after_a_flush_a_hit(service: RunningService
         assert http.get(image["url"]).headers["Cache-Status"] == "imagestore; fwd=uri-miss"
 
 
-def test_the_same_bytes_under_two_keys_are_one_gridfs_file(service: RunningService) -> None:
+def test_the_same_bytes_under_two_keys_are_one_gridfs_file(service: Service) -> None:
     data = pictures.png(seed=9)
     image = upload(service, "twice/one.png", data)
     upload(service, "twice/two.png", data)
