@@ -161,7 +161,7 @@ def validation_response(error: ValidationError) -> Response:
 
 def _answer_error(error: ImagestoreError) -> Response:
     if isinstance(error, Unavailable):
-        log.warning("%s %s: %s: %s", request.method, request.path, error.code, error.message)
+        log.warning("[%s] %s %s: %s: %s", *_whose(), error.code, error.message)
     return error_response(ANSWERS[error.code], error.code, error.message)
 
 
@@ -178,12 +178,17 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_depth(error: RecursionError) -> Response:
     """JSON nested so deep that the parser gives up: the only recursion that a request can drive."""
-    log.warning("%s %s: %s", request.method, request.path, error)
+    log.warning("[%s] %s %s: %s", *_whose(), error)
     return error_response(400, "invalid_parameter", "The body is nested too deeply to be read.")
 
 
 def _answer_bug(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    log.error("[%s] %s %s failed", *_whose(), exc_info=error)
     return error_response(
         500, "internal_error", "Something broke on our side; it was logged under the request id."
     )
+
+
+def _whose() -> tuple[str, str, str]:
+    """What a log line says of the request: its id, method and path, with nothing in it that breaks a line."""
+    return g.get("request_id", "-"), request.method, ascii(request.path)[1:-1]

@@ -24,6 +24,7 @@ ERRORS: Responses = {
     "401": ErrorAnswer,
     "403": ErrorAnswer,
     "404": ErrorAnswer,
+    "413": ErrorAnswer,
     "503": ErrorAnswer,
 }
 """The error answers that every operation may give."""

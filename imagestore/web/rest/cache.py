@@ -37,5 +37,5 @@ def warm_cache(body: WarmRequest) -> Response:
 def show_stats() -> Response:
     require(Action.LOOK, None)
     stats = asdict(services().tier.stats())
-    breaker = stats.pop("breaker")
-    return answer_json(CacheStats(enabled=services().tier.enabled, breaker=breaker, counts=stats))
+    enabled, breaker = stats.pop("enabled"), stats.pop("breaker")
+    return answer_json(CacheStats(enabled=enabled, breaker=breaker, counts=stats))

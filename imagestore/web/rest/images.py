@@ -52,9 +52,8 @@ images = APIBlueprint(
 
 UPLOAD_ANSWERS: Responses = {
     "201": ImageAnswer,
-    "409": ErrorAnswer,
+    "408": ErrorAnswer,
     "412": ErrorAnswer,
-    "413": ErrorAnswer,
     "415": ErrorAnswer,
     "422": ErrorAnswer,
 }
