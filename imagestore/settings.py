@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 PREFIX = "IMAGESTORE_"
 KiB = 1024
@@ -47,6 +48,22 @@ def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError("wants HOST:PORT, such as 127.0.0.1:8000")
+    return value
+
+
+def _mongo_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
+        raise ValueError("wants a URL such as mongodb://db.example.com/?replicaSet=rs0")
+    user = parts.netloc.rpartition("@")[0]
+    if user.count(":") > 1 or "@" in user:
+        raise ValueError("wants the user's name and password percent-encoded")
+    return value
+
+
+def _redis_url(value: str) -> str:
+    if value != "none" and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("wants a URL such as redis://cache.example.com:6379/0, or none")
     return value
 
 
@@ -105,7 +122,7 @@ class Settings:
     mongo_url: str = setting(
         "store",
         "",
-        _text,
+        _mongo_url,
         "MongoDB to use (a replica set, of one member at least). Empty: a private embedded mongod.",
         secret=True,
     )
@@ -120,7 +137,7 @@ class Settings:
     redis_url: str = setting(
         "cache",
         "",
-        _text,
+        _redis_url,
         "Redis to use. Empty: a private embedded redis-server. `none` runs without a cache.",
         secret=True,
     )

@@ -40,8 +40,7 @@ class Greeting:
     def give(self) -> None:
         """Wait until the service answers, note where it is, and print."""
         with Client(self.service.url, self.service.access_key, self.service.secret) as client:
-            if not _await_ready(client):
-                click.echo(f"The service is not ready: see {self.service.url}/readyz.", err=True)
+            if not self._await_ready(client):
                 return
             try:
                 access = self._bucket_access(client)
@@ -50,6 +49,19 @@ class Greeting:
                 access = None
         self.notes.write_service(self.service)
         click.echo("\n".join([*self._places(), *self._credential(), *self._trial(access)]))
+
+    def _await_ready(self, client: Client) -> bool:
+        deadline, parent = time.monotonic() + READY_SECONDS, os.getppid()
+        while os.getppid() == parent:
+            try:
+                client.check_ready()
+                return True
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    click.echo(f"The service is not ready yet: see {self.service.url}/readyz.", err=True)
+                    return False
+                time.sleep(PAUSE)
+        return False
 
     def _bucket_access(self, client: Client) -> str | None:
         """The access of the bucket that the lines use, None if there is none. Made where MongoDB is ours."""
@@ -103,15 +115,3 @@ class Greeting:
             "",
             "Ctrl-C stops everything.",
         ]
-
-
-def _await_ready(client: Client) -> bool:
-    deadline, parent = time.monotonic() + READY_SECONDS, os.getppid()
-    while time.monotonic() < deadline and os.getppid() == parent:
-        try:
-            client.check_ready()
-        except Unavailable:
-            time.sleep(PAUSE)
-        else:
-            return True
-    return False

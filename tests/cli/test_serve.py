@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import tests.pictures as pictures
+from imagestore.cli.server import GRACE_SECONDS
 from tests.service import PATIENCE, Service, await_that, environment, running_service, serve_command
 
 SECRET_KEY = "a-server-key-of-the-test"
@@ -216,10 +217,43 @@ def test_a_database_that_is_not_there_is_one_line(tail: Path) -> None:
         ({"nonsense": "1"}, "IMAGESTORE_NONSENSE"),
         ({"bind": "8000"}, "IMAGESTORE_BIND"),
         ({"mongod": "/nothing/here"}, "IMAGESTORE_MONGOD"),
+        ({"mongo_url": "localhost:27017"}, "IMAGESTORE_MONGO_URL"),
+        ({"mongo_url": "mongodb://me:p:q@localhost/"}, "percent-encoded"),
+        ({"redis_url": "localhost:6379"}, "IMAGESTORE_REDIS_URL"),
     ],
 )
 def test_a_bad_setting_is_one_line_that_names_it(tail: Path, settings: dict[str, str], named: str) -> None:
     assert named in serve_and_fail(tail / "data", **settings)
+
+
+def test_a_signal_while_it_starts_leaves_nothing(tail: Path) -> None:
+    process = subprocess.Popen(
+        serve_command(),
+        env=environment({"bind": "127.0.0.1:0", "data": tail / "data"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    await_that(lambda: (tail / "data/mongod/log").exists() or process.poll() is not None)
+    process.terminate()
+    out, complained = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (0, b"")
+    assert b"Traceback" not in complained
+
+
+def test_a_second_ctrl_c_does_not_wait(tail: Path) -> None:
+    """Of an answer that its client does not read, the first one waits for the end; the second cuts it off."""
+    content = pictures.jpeg(3000, 2000, noise=True, quality=95)
+    with running_service(tail, send_timeout=300) as service, service.client() as client:
+        client.upload("default", content, "big.jpg")
+        with client.get("default", "big.jpg") as download:
+            next(iter(download))
+            os.killpg(service.process.pid, signal.SIGINT)
+            with pytest.raises(subprocess.TimeoutExpired):
+                service.process.wait(2)
+            began = time.monotonic()
+            assert service.stop(signal.SIGINT) == 0
+            assert time.monotonic() - began < GRACE_SECONDS
+    assert processes_of(tail) == []
 
 
 def test_a_short_server_key_is_one_line(tail: Path, mongo, mongo_database: str) -> None:
