@@ -51,9 +51,6 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "limit_request_fields": 100,
             "limit_request_field_size": 8190,
             "forwarder_headers": "",
-            # The C parser drops a connection whose next request comes, with over 64 KiB, before gunicorn has
-            # finished with the one before (its `remaining_truncated`): an upload on a kept-alive connection.
-            "http_parser": "python",
             "control_socket_disable": True,
             "proc_name": "imagestore",
             "logger_class": _Log,

@@ -78,6 +78,11 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self._arm_head_timer()
         return alive
 
+    def _http1_buffered(self) -> int:
+        """Bytes that nobody has taken yet, by which gunicorn decides to stop reading."""
+        buffered: int = super()._http1_buffered()
+        return buffered + len(getattr(self._callback_parser, "held", b""))
+
     def _on_headers_complete(self) -> bool:
         self._cancel_head_timer()
         skip_body: bool = super()._on_headers_complete()

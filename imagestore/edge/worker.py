@@ -9,6 +9,7 @@ import socket
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from imagestore.edge.parser import EdgeParser
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.settings import Settings
 
@@ -38,6 +39,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         # Asked of a subclass, this would note its answer where the parent does not look for it, and the slow
         # parser would be taken.
         ASGIProtocol._check_h1c_protocol_available()
+        ASGIProtocol._h1c_protocol_class = EdgeParser
         # The parent names the class of its connections nowhere but in this global.
         gasgi.ASGIProtocol = EdgeProtocol
         # A request whose client has left is cancelled at once, not after seconds of work for nobody.

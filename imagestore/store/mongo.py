@@ -12,9 +12,10 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from imagestore.core.errors import StoreUnavailable
+from imagestore.settings import InvalidSetting
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,13 @@ class Mongo:
     def __init__(self, url: str, database: str, *, write_timeout: float, read_timeout: float) -> None:
         given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query)}
         options = {name: value for name, value in CONNECTION_OPTIONS.items() if name.lower() not in given}
-        self.client: MongoClient[Document] = MongoClient(url, tz_aware=True, **options)
+        try:
+            self.client: MongoClient[Document] = MongoClient(url, tz_aware=True, **options)
+        except (ConfigurationError, ValueError) as error:
+            # The driver's own words may hold the URL, and so the password.
+            raise InvalidSetting(
+                f"IMAGESTORE_MONGO_URL is not a URL that MongoDB's driver can use ({type(error).__name__})."
+            ) from None
         self.database: Database[Document] = self.client[database]
         self._write_timeout = write_timeout
         self._read_timeout = read_timeout

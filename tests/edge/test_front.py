@@ -37,7 +37,7 @@ def sha256(data: bytes) -> str:
 
 
 def test_the_fast_parser_is_in_use(server: Server) -> None:
-    assert server.request("/parser").body == b"H1CProtocol"
+    assert server.request("/parser").body == b"EdgeParser"
 
 
 def test_environ_reaches_the_application(server: Server) -> None:
