@@ -17,6 +17,10 @@ from imagestore.web.rest.schemas import ErrorAnswer
 FORM_SLACK = 1024 * 1024
 """What a multipart body may have beyond the picture: part heads and fields."""
 
+FORM_FIELD_BYTES = 128 * 1024
+"""Longest field of a form. Werkzeug also bounds what it has read of a file and not yet handed on by this, and
+it reads 64 KiB at a time: with less than that and a boundary's length, pictures would be refused."""
+
 
 def create_app(services: Services) -> OpenAPI:
     """The application on services that are open; whoever opened them closes them."""
@@ -33,7 +37,7 @@ def create_app(services: Services) -> OpenAPI:
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = services.settings.upload_bytes + FORM_SLACK
-    app.config["MAX_FORM_MEMORY_SIZE"] = 64 * 1024
+    app.config["MAX_FORM_MEMORY_SIZE"] = FORM_FIELD_BYTES
     app.config["MAX_FORM_PARTS"] = 20
     frontdoor.install(app, services)
     for face in FACES:

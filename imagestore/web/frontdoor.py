@@ -114,7 +114,10 @@ def require(action: Action, bucket: Bucket | str | None) -> None:
 def _identify(incoming: Request) -> Principal:
     if "Authorization" not in incoming.headers:
         return STRANGER
-    given = incoming.authorization
+    try:
+        given = incoming.authorization
+    except ValueError:  # werkzeug lets through what base64 says of text that is not ASCII
+        given = None
     if given is None or given.type != "basic" or given.username is None or given.password is None:
         raise Unauthenticated(
             "The Authorization header cannot be read: send HTTP Basic with access key and secret."

@@ -15,8 +15,13 @@ from imagestore.store.registry import CredentialRecord
 Number = Annotated[int, Field(ge=0, lt=10**15, description="A version's number: Unix time in seconds.")]
 
 
+LONGEST_TEXT = 1024 * 1024
+"""Characters: as many as a JSON body may have. With any bound pydantic reads the text of a string, and then
+refuses what JSON lets through and no store takes: half of a surrogate pair."""
+
+
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_max_length=LONGEST_TEXT)
 
 
 class ErrorBody(Model):
