@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imagestore.core.errors import BucketNotFound, PreconditionFailed
+from imagestore.core.errors import (
+    BucketNotFound,
+    PreconditionFailed,
+    StoreUnavailable,
+    VersionNotFound,
+    WriteContention,
+)
 from imagestore.core.image import Condition, Image, Labels, Version, check_key, make_key
 from imagestore.core.streams import Readable, Spool, spool
 from imagestore.imaging.decoders import DecoderPool
@@ -14,6 +20,8 @@ from imagestore.library.aliases import Aliases
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
+
+KEEP_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +80,12 @@ class Ingest:
     def restore(self, version: Version, condition: Condition) -> Image:
         """Make an older version the newest again, as a new version of the same bytes.
 
-        Raises PreconditionFailed and BucketNotFound.
+        Raises PreconditionFailed, BucketNotFound, and VersionNotFound when its bytes were swept meanwhile.
         """
         fresh = self._documents.add_version(version.bucket, version.key, version.blob, version.facts)
+        if not self._blobs.confirm(fresh.blob):
+            self._withdraw(fresh)
+            raise VersionNotFound(f"Version {version.number} of image {version.key!r} was just deleted.")
         return self._name(fresh, Labels(), condition)
 
     def _keep(self, bucket: str, key: str, spooled: Spool) -> Version:
@@ -82,14 +93,19 @@ class Ingest:
         shape = sniff(spooled.head)
         with spooled.open() as source:
             facts = self._decoders.verify(spooled.path or source.read(), digest=spooled.digest)
-        blob = self._blobs.put(spooled, shape.media_type)
-        return self._documents.add_version(bucket, key, blob, facts)
+        for _ in range(KEEP_TRIES):
+            blob = self._blobs.put(spooled, shape.media_type)
+            version = self._documents.add_version(bucket, key, blob, facts)
+            if self._blobs.confirm(blob):
+                return version
+            self._withdraw(version)  # a sweep took the blob before it could see the version
+        raise StoreUnavailable("Sweeps of the same bytes got in the way: try again.")
 
     def _name(self, version: Version, labels: Labels, condition: Condition) -> Image:
         """Point the name at the version, and drop what the caches know of the name."""
         try:
             image = self._documents.point(version, labels, condition)
-        except PreconditionFailed:
+        except (PreconditionFailed, WriteContention):
             self._withdraw(version)
             raise
         self._aliases.forget_image(version.bucket, version.key, image.generation)

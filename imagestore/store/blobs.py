@@ -56,20 +56,35 @@ class Blobs:
                 return self._write(spool, media_type)
             except DuplicateKeyError:
                 continue  # another writer claimed this digest first: use its file
+            except _Swept:
+                continue  # the sweep took the chunks for leftovers: write them again
         raise StoreUnavailable("Other uploads of the same bytes got in the way: try again.")
 
     def _touch(self, digest: Digest) -> BlobRef | None:
         """Renew the claim on a digest, so that a sweep under way leaves its blob alone."""
         with self._mongo.writing():
-            claim = self._claims.find_one_and_update(
-                {"_id": digest}, {"$set": {"claimed": datetime.now(UTC)}}, return_document=True
-            )
+            claim = self._claims.find_one_and_update({"_id": digest}, _renewal(), return_document=True)
         if claim is None:
             return None
         return BlobRef(digest, str(claim["file_id"]), claim["length"], claim["chunk_size"])
 
+    def confirm(self, ref: BlobRef) -> bool:
+        """Whether the blob is there to stay; asked once a version that names it has been inserted.
+
+        False: it was swept before that version could be seen, so the bytes must be put again. A sweep
+        marks a claim before it looks for names a last time, so one of the two sees the other.
+        """
+        claim = {"_id": ref.digest, "file_id": ObjectId(ref.file_id)}
+        with self._mongo.reading():
+            if self._claims.find_one(claim | {"unnamed": None}, {"_id": 1}) is not None:
+                return True
+        with self._mongo.writing():
+            return self._claims.update_one(claim, _renewal()).matched_count == 1
+
     def _write(self, spool: Spool, media_type: str) -> BlobRef:
-        """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile."""
+        """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile, and
+        _Swept when the chunks were removed before file and claim made them a blob.
+        """
         file_id = ObjectId()
         ref = BlobRef(spool.digest, str(file_id), spool.size, CHUNK_SIZE)
         if spool.size <= TRANSACTION_BYTES:
@@ -80,15 +95,19 @@ class Blobs:
                 with self._mongo.writing():
                     self._chunks.insert_many(batch)
             self._commit(file_id, ref, media_type, iter(()))
-        except DuplicateKeyError:
+        except (DuplicateKeyError, _Swept):
             with self._mongo.writing():
                 self._chunks.delete_many({"files_id": file_id})
             raise
         return ref
 
     def _commit(self, file_id: ObjectId, ref: BlobRef, media_type: str, chunks: Iterator[Document]) -> None:
-        """In one transaction: the claim first, since it tells soonest that another writer won."""
-        documents = list(chunks)
+        """In one transaction: the claim first, since it tells soonest that another writer won.
+
+        Chunks that were written before are held by a change of the first of them, which is also the first
+        that a sweep removes: the two cannot both succeed.
+        """
+        documents, first = list(chunks), {"files_id": file_id, "n": 0}
         now = datetime.now(UTC)
         claim = {"file_id": file_id, "length": ref.length, "chunk_size": ref.chunk_size, "claimed": now}
         file = {
@@ -104,6 +123,8 @@ class Blobs:
             self._files.insert_one({"_id": file_id, **file}, session=session)
             if documents:
                 self._chunks.insert_many(documents, session=session)
+            elif not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
+                raise _Swept
 
         with self._mongo.writing(DuplicateKeyError), self._mongo.client.start_session() as session:
             session.with_transaction(insert)
@@ -157,7 +178,7 @@ class Blobs:
     def _checked(self, ref: BlobRef, number: int, document: Document) -> bytes:
         data = bytes(document["data"])
         expected = min(ref.chunk_size, ref.length - number * ref.chunk_size)
-        if len(data) != expected or ("sum" in document and bytes(document["sum"]) != _sum(data)):
+        if len(data) != expected or ("sum" in document and bytes(document["sum"]) != chunk_sum(data)):
             raise self._damaged(ref, f"chunk {number} was changed")
         return data
 
@@ -168,7 +189,17 @@ class Blobs:
         )
 
 
-def _sum(data: bytes) -> bytes:
+class _Swept(Exception):
+    """The chunks of an upload in progress are gone."""
+
+
+def _renewal() -> Document:
+    """What an upload does to a claim that is there already."""
+    return {"$set": {"claimed": datetime.now(UTC)}, "$unset": {"unnamed": ""}}
+
+
+def chunk_sum(data: bytes) -> bytes:
+    """The sum that is kept with each chunk: 8 bytes of BLAKE2b."""
     return hashlib.blake2b(data, digest_size=8).digest()
 
 
@@ -182,7 +213,7 @@ def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
                 "files_id": file_id,
                 "n": number,
                 "data": Binary(data),
-                "sum": Binary(_sum(data)),
+                "sum": Binary(chunk_sum(data)),
             }
             number += 1
 

@@ -97,7 +97,7 @@ class Documents:
         """Make `version` its image's newest, in one atomic update; return the image it became.
 
         When a newer version got there first, the image stays as that one left it. Raises PreconditionFailed
-        when the condition does not hold at that moment.
+        when the condition does not hold at that moment, WriteContention when the number was given out before.
         """
         name = {"bucket": version.bucket, "key": version.key}
         update = {
@@ -109,7 +109,7 @@ class Documents:
             try:
                 with self._mongo.writing(DuplicateKeyError):
                     after = self._images.find_one_and_update(
-                        name | {"number": {"$lt": version.number}} | _filter(condition),
+                        name | {"last_number": {"$lt": version.number}} | _filter(condition),
                         update,
                         upsert=not condition.wants_image,
                         return_document=ReturnDocument.AFTER,

@@ -43,12 +43,14 @@ INDEXES: dict[str, list[IndexModel]] = {
     "images": [
         IndexModel([("bucket", ASCENDING), ("key", ASCENDING)], unique=True, name="name"),
         IndexModel([("bucket", ASCENDING), ("tags", ASCENDING), ("key", ASCENDING)], name="tag"),
+        IndexModel([("file_id", ASCENDING)], name="file"),
     ],
     "versions": [
         IndexModel(
             [("bucket", ASCENDING), ("key", ASCENDING), ("number", DESCENDING)], unique=True, name="number"
         ),
         IndexModel([("digest", ASCENDING)], name="digest"),
+        IndexModel([("file_id", ASCENDING)], name="file"),
     ],
     "claims": [IndexModel([("file_id", ASCENDING)], name="file")],
     "blobs.files": [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])],
