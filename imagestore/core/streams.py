@@ -120,9 +120,16 @@ class Spool:
         return Path(self._file.name)
 
     def open(self) -> IO[bytes]:
-        """The bytes from their beginning. The reader closes what it got; the spool itself stays."""
+        """The bytes from their beginning. The reader closes what it got; the spool itself stays.
+
+        Raises ValueError for a closed spool, which would seem empty.
+        """
         path = self.path
-        return path.open("rb") if path is not None else io.BytesIO(bytes(self._buffer or b""))
+        if path is not None:
+            return path.open("rb")
+        if self._buffer is None:
+            raise ValueError("a closed spool has no bytes any more")
+        return io.BytesIO(bytes(self._buffer))
 
     def close(self) -> None:
         if self._file is not None:
