@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels
+from imagestore.core.streams import Spool, spool
+from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 
 T = TypeVar("T")
@@ -58,3 +61,17 @@ def all_at_once(work: Callable[[int], T], count: int) -> list[T | Exception]:
 
 def keys(images: Iterable[Image]) -> list[str]:
     return [image.key for image in images]
+
+
+def spooled(data: bytes) -> Spool:
+    return spool(io.BytesIO(data), limit=len(data))
+
+
+def put(blobs: Blobs, data: bytes) -> BlobRef:
+    with spooled(data) as taken:
+        return blobs.put(taken, "image/png")
+
+
+def read(blobs: Blobs, ref: BlobRef, start: int = 0, stop: int | None = None) -> bytes:
+    with blobs.open(ref) as opened:
+        return b"".join(opened.open(start, stop))
