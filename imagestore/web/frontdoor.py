@@ -131,9 +131,18 @@ def _enter() -> None:
     if request.is_json and (request.content_length or 0) > JSON_BYTES:
         raise UploadTooLarge(f"A JSON body has at most {JSON_BYTES} bytes: send less at a time.")
     try:
-        unquote_to_bytes(request.environ.get("RAW_URI", "").partition("?")[0]).decode()
+        unquote_to_bytes(_checked_target()).decode()
     except UnicodeDecodeError:
-        raise InvalidParameter("The path is not UTF-8: percent-encode the UTF-8 bytes of the key.") from None
+        raise InvalidParameter("The URL is not UTF-8: percent-encode the UTF-8 bytes of the key.") from None
+
+
+def _checked_target() -> str:
+    """The part of the target that must be UTF-8: its path, and the query where REST reads names from it.
+
+    Werkzeug would leave other bytes of a query percent-encoded, so that they name something else.
+    """
+    target: str = request.environ.get("RAW_URI", "")
+    return target if request.path.startswith("/v1/") else target.partition("?")[0]
 
 
 def _leave(response: Response) -> Response:

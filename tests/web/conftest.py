@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.service import Service
+from tests.service import Service, await_that, running_service
+from tests.web.watch import look, workers
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,21 @@ def bucket(rest: httpx.Client) -> str:
 def images(bucket: str) -> str:
     """The path of the bucket's images."""
     return f"/v1/buckets/{bucket}/images"
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with small limits: 8 MiB, and two seconds of silence in a body."""
+    settings = {"upload_bytes": 8 * 1024 * 1024, "body_timeout": 2}
+    with running_service(tmp_path_factory.mktemp("strict"), **settings) as running:
+        await_that(lambda: len(workers(running)) == 2)
+        yield running
+
+
+@pytest.fixture
+def door(strict: Service) -> Iterator[httpx.Client]:
+    """A client of the strict service for a test in which nothing may change there."""
+    before = look(strict)
+    with httpx.Client(base_url=strict.url, auth=(strict.access_key, strict.secret), timeout=60) as client:
+        yield client
+    assert look(strict) == before

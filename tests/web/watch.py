@@ -1,0 +1,68 @@
+"""What a refused request must leave as it was: documents, worker processes, the spool folder."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pymongo
+
+from tests.service import Service
+from tests.web.answers import code_of
+
+
+@dataclass(frozen=True)
+class State:
+    documents: dict[str, int]
+    workers: frozenset[int]
+    spooled: frozenset[str]
+
+
+def look(service: Service) -> State:
+    with pymongo.MongoClient(service.mongo_url) as mongo:
+        database = mongo["imagestore"]
+        counts = {name: database[name].count_documents({}) for name in database.list_collection_names()}
+    spooled = frozenset(each.name for each in (service.data / "spool").iterdir())
+    return State(counts, frozenset(workers(service)), spooled)
+
+
+def workers(service: Service) -> list[int]:
+    """The worker processes: forks of the service's own, which the keepers of the databases are not."""
+    root = service.process.pid
+    own = Path(f"/proc/{root}/cmdline").read_bytes()
+    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
+    return [int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes() == own]
+
+
+def peak_memory(pid: int) -> int:
+    """The most that a process ever had resident, in bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (peak,) = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return int(peak) * 1024
+
+
+def talk(service: Service, data: bytes, *, end: bool = False) -> bytes:
+    """Send bytes over a connection of their own, and return all that comes back until the service closes it.
+
+    `end` closes our half behind them.
+    """
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(data)
+        if end:
+            connection.shutdown(socket.SHUT_WR)
+        while data := connection.recv(65536):
+            received += data
+    return received
+
+
+def read_error(received: bytes) -> tuple[int, str]:
+    """Status and error code of the one answer that was received."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    status, *fields = head.decode("latin-1").split("\r\n")
+    headers = [(name, value) for name, _, value in (field.partition(": ") for field in fields)]
+    answer = httpx.Response(int(status.split()[1]), headers=headers, content=body)
+    return answer.status_code, code_of(answer)
