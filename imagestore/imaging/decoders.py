@@ -45,9 +45,9 @@ _log = logging.getLogger(__name__)
 class DecoderPool:
     """Up to `processes` decoders of `memory` bytes of address space each, started when first needed.
 
-    Safe to call from any thread. `queue` callers may wait for a decoder, each for `timeout` seconds at most;
-    a picture then has `timeout` seconds of its own. With the one retry that a decoder's death allows, no
-    call lasts longer than three times `timeout` and the start of two processes.
+    Safe to call from any thread. `queue` callers may wait for a decoder, each for twice `timeout` seconds at
+    most; a picture then has `timeout` seconds of its own. With the one retry that a decoder's death allows,
+    no call lasts longer than four times `timeout` and the start of two processes.
 
     (pebble and concurrent.futures have such pools too: in the first, the death of one idle process ends the
     pool and a clock set back delays a timeout; in the second any death fails everyone's job.)
@@ -159,7 +159,7 @@ class DecoderPool:
             raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
         try:
             try:
-                slot = _Slot(self._slots.get(timeout=self._timeout))
+                slot = _Slot(self._slots.get(timeout=self._timeout * 2))
             except queue.Empty:
                 raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
             try:
