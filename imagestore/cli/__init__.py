@@ -7,6 +7,7 @@ notes.py        what `serve` keeps in the data folder: keys, and where the servi
 serve.py        `serve`: embedded servers, gunicorn
 server.py       gunicorn, set up and run in this process
 greeting.py     what `serve` prints once the service answers
+upkeep.py       `fsck` and `gc`, which work on the database itself
 upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
 """
 
@@ -21,6 +22,7 @@ from imagestore.cli.images import get, ls, rm, show, sign
 from imagestore.cli.serve import serve
 from imagestore.cli.settings import settings
 from imagestore.cli.terminal import Program
+from imagestore.cli.upkeep import fsck, gc
 from imagestore.cli.upload import upload
 from imagestore.cli.warm import warm
 
@@ -46,5 +48,5 @@ def main() -> None:
     """
 
 
-for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings):
+for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, fsck, gc, settings):
     main.add_command(_command)

@@ -27,6 +27,7 @@ class Notes:
         self._data = data
         self.client_file = data / "client.json"
         self.curl_file = data / "curlrc"
+        self._mongo_file = data / "mongo.url"
 
     def server_key(self) -> str:
         """The server key that is kept here, made at the first call. Raises OSError."""
@@ -54,6 +55,14 @@ class Notes:
         self._replace(self.client_file, json.dumps(asdict(service), indent=2) + "\n")
         user = f"{service.access_key}:{service.secret}".replace("\\", "\\\\").replace('"', '\\"')
         self._replace(self.curl_file, f'user = "{user}"\n')
+
+    def mongo_url(self) -> str:
+        """The embedded mongod of the service that was noted last; empty where there is none."""
+        return self._mongo_file.read_text().strip() if self._mongo_file.exists() else ""
+
+    def write_mongo_url(self, url: str) -> None:
+        """Note the embedded mongod; an empty url says that there is none. Raises OSError."""
+        self._replace(self._mongo_file, f"{url}\n")
 
     def _replace(self, path: Path, text: str) -> None:
         self._write_aside(path, text).replace(path)

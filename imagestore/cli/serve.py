@@ -80,6 +80,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
         settings, mongo_url=settings.mongo_url or mongo_url, redis_url=settings.redis_url or redis_url
     )
     notes = Notes(settings.data)
+    notes.write_mongo_url(mongo_url)
     settings, secret, made = _with_keys(settings, notes)
     _ensure_indexes(settings)
     _hide_secrets(settings)

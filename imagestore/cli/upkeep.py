@@ -1,0 +1,180 @@
+"""`imagestore fsck` and `imagestore gc`: check everything stored, and remove what nobody can reach."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from imagestore.cli.buckets import as_json
+from imagestore.cli.notes import Notes
+from imagestore.cli.progress import progress_bar
+from imagestore.cli.terminal import Failure, print_json, print_table, printable, size_text
+from imagestore.library.fsck import Fsck
+from imagestore.library.sweep import Sweep
+from imagestore.library.upkeep import Finding, Pace, Removal, Severity, Tally
+from imagestore.settings import Settings
+from imagestore.store.documents import Documents
+from imagestore.store.inventory import Inventory
+from imagestore.store.mongo import Mongo
+from imagestore.store.removals import Removals
+
+DEADLINE = 60.0
+"""Seconds for one query: nobody waits for these as for a picture, and they may read a cold disk."""
+
+_SPAN = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _span(text: str) -> timedelta:
+    match = _SPAN.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no time span: use a number with s, m, h or d, such as 90m.")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text.removesuffix("/s"))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{text!r} is no rate: use a number a second, such as 100/s.")
+    return rate
+
+
+grace_option = click.option(
+    "--grace",
+    type=_span,
+    metavar="SPAN",
+    default="1h",
+    show_default=True,
+    help="What is younger may be in use, and is let be. Longer than any upload or download takes.",
+)
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      imagestore fsck
+      imagestore fsck --deep --rate 20/s --json
+    """
+)
+@click.option("--deep", is_flag=True, help="Read all bytes too, and hold them to their sums and digests.")
+@grace_option
+@click.option("--rate", type=_rate, metavar="N/s", help="At most so many documents a second.")
+@as_json
+def fsck(deep: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
+    """Check everything stored: blobs, versions, images, indexes. Changes nothing.
+
+    Works on the database itself, by IMAGESTORE_MONGO_URL, else on that of `imagestore serve` in the data
+    folder, while the service runs. Exit status: 0 nothing is lost (waste is told), 1 something is lost or
+    has to be mended.
+    """
+    with _open_mongo() as mongo, progress_bar("checking", wanted=not as_json) as bar:
+        found = Fsck(Inventory(mongo), grace=grace).check(deep=deep, pace=Pace(rate), progress=bar)
+    severities = found.severities()
+    if as_json:
+        print_json(
+            {
+                "findings": [{"severity": each.kind.severity, **asdict(each)} for each in found.listed],
+                "omitted": found.omitted,
+                "counts": dict(found.counts),
+                "severities": {each: severities[each] for each in Severity},
+            }
+        )
+    else:
+        _print_findings(found)
+    if severities[Severity.LOST] or severities[Severity.REPAIRABLE]:
+        raise click.exceptions.Exit(1)
+
+
+def _print_findings(found: Tally[Finding]) -> None:
+    for each in found.listed:
+        kind = each.kind.replace("_", " ")
+        click.echo(printable(f"{each.kind.severity}: {kind}: {each.what}: {each.detail}"))
+    if found.omitted:
+        click.echo(f"... and {found.omitted} more")
+    severities = found.severities()
+    if not severities:
+        click.echo("Everything is as it should be.")
+        return
+    click.echo(", ".join(f"{severities[each]} {each}" for each in Severity))
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      imagestore gc --dry-run
+      imagestore gc --rate 50/s
+      imagestore gc --grace 1d --json
+    """
+)
+@click.option("--dry-run", is_flag=True, help="Only tell the plan; change nothing.")
+@grace_option
+@click.option("--rate", type=_rate, metavar="N/s", help="Remove at most so many things a second.")
+@as_json
+def gc(dry_run: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
+    """Remove what nobody can reach: blobs without a name, and what broken uploads and deletions left.
+
+    A blob is marked when it is first found without a name, and removed by a run that comes later than the
+    grace period: so run this regularly. It is safe while the service runs, and to run again after it was
+    interrupted. Works on the database itself, as `imagestore fsck` does.
+    """
+    with _open_mongo() as mongo, progress_bar("sweeping", wanted=not as_json) as bar:
+        if mongo.missing_indexes():
+            raise Failure("The database lacks indexes: start the service once, which builds them.")
+        sweep = Sweep(Inventory(mongo), Removals(mongo), Documents(mongo), grace=grace)
+        swept = sweep.run(dry_run=dry_run, pace=Pace(rate), progress=bar)
+    shown = swept.planned if dry_run else swept.taken
+    if as_json:
+        told = {"dry_run": dry_run, "planned": _plain(swept.planned)}
+        print_json(told | ({} if dry_run else {"taken": _plain(swept.taken), "kept": swept.kept}))
+        return
+    if dry_run:
+        for each in shown.listed:
+            click.echo(printable(f"{each.taken.replace('_', ' ')}: {each.what}: {each.detail}"))
+        if shown.omitted:
+            click.echo(f"... and {shown.omitted} more")
+    _print_counts(shown, swept.kept)
+
+
+def _print_counts(shown: Tally[Removal], kept: int) -> None:
+    if not shown.counts:
+        click.echo("There is nothing to remove.")
+    rows = [(kind.replace("_", " "), str(count)) for kind, count in shown.counts.items()]
+    rows += [("bytes", size_text(shown.size))] if shown.size else []
+    rows += [("in use after all", str(kept))] if kept else []
+    if rows:
+        print_table(rows)
+
+
+def _plain(tally: Tally[Removal]) -> dict[str, Any]:
+    return {
+        "counts": dict(tally.counts),
+        "bytes": tally.size,
+        "listed": [asdict(each) for each in tally.listed],
+        "omitted": tally.omitted,
+    }
+
+
+@contextmanager
+def _open_mongo() -> Iterator[Mongo]:
+    """The database that the settings name, else the embedded one that was noted. Raises Failure."""
+    settings = Settings.load()
+    url = settings.mongo_url or Notes(settings.data).mongo_url()
+    if not url:
+        raise Failure(
+            f"No database is known in {settings.data}: set IMAGESTORE_MONGO_URL, or, for the embedded "
+            "MongoDB, run this where `imagestore serve` runs."
+        )
+    mongo = Mongo(url, settings.mongo_database, write_timeout=DEADLINE, read_timeout=DEADLINE)
+    try:
+        yield mongo
+    finally:
+        mongo.close()

@@ -1,0 +1,153 @@
+"""What upkeep finds and what it removes, as values; how fast it may go, and what it has done."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+GRACE = timedelta(hours=1)
+"""Longer than any upload or download takes: what is younger may be in use, and is let be."""
+
+MOST_LISTED = 1000
+"""A report lists so many things and counts the rest, so that it fits into memory whatever happened."""
+
+
+class Severity(StrEnum):
+    LOST = "lost"
+    """Bytes that somebody was promised are gone or wrong."""
+
+    REPAIRABLE = "repairable"
+    """Something is missing that other documents still tell; nothing is lost yet."""
+
+    WASTE = "waste"
+    """Something that nobody can reach takes room: gc removes it."""
+
+
+class Kind(StrEnum):
+    """What is wrong; `severity` says how badly."""
+
+    CHUNK_MISSING = "chunk_missing"
+    CHUNK_RESIZED = "chunk_resized"
+    CHUNK_CHANGED = "chunk_changed"
+    CHUNK_REPEATED = "chunk_repeated"
+    DIGEST_WRONG = "digest_wrong"
+    BLOB_MISSING = "blob_missing"
+    CLAIM_DANGLING = "claim_dangling"
+    FILE_UNCLAIMED = "file_unclaimed"
+    VERSION_MISSING = "version_missing"
+    IMAGE_WITHOUT_VERSIONS = "image_without_versions"
+    INDEX_MISSING = "index_missing"
+    CHUNK_EXTRA = "chunk_extra"
+    CHUNKS_ORPHANED = "chunks_orphaned"
+    FILE_ORPHANED = "file_orphaned"
+    BLOB_UNNAMED = "blob_unnamed"
+    VERSION_UNPOINTED = "version_unpointed"
+
+    @property
+    def severity(self) -> Severity:
+        return _SEVERITIES.get(self, Severity.LOST)
+
+
+_SEVERITIES = {
+    Kind.FILE_UNCLAIMED: Severity.REPAIRABLE,
+    Kind.VERSION_MISSING: Severity.REPAIRABLE,
+    Kind.IMAGE_WITHOUT_VERSIONS: Severity.REPAIRABLE,
+    Kind.INDEX_MISSING: Severity.REPAIRABLE,
+    Kind.CHUNK_EXTRA: Severity.WASTE,
+    Kind.CHUNKS_ORPHANED: Severity.WASTE,
+    Kind.FILE_ORPHANED: Severity.WASTE,
+    Kind.BLOB_UNNAMED: Severity.WASTE,
+    Kind.VERSION_UNPOINTED: Severity.WASTE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `what` names it, `detail` is for people."""
+
+    kind: Kind
+    what: str
+    detail: str
+
+
+class Taken(StrEnum):
+    """What gc takes away. A mark takes nothing yet: it notes since when nothing names a blob."""
+
+    VERSION = "version"
+    MARK = "mark"
+    UNMARK = "unmark"
+    BLOB = "blob"
+    FILE = "file"
+    CHUNKS = "chunks"
+    EXTRA_CHUNKS = "extra_chunks"
+    TOMBSTONE = "tombstone"
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """One thing to take away, or that was. `size` is in bytes, 0 where that is not known."""
+
+    taken: Taken
+    what: str
+    detail: str
+    size: int = 0
+
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class Tally(Generic[Item]):
+    """Everything counted by its kind, the first of it listed, `omitted` says how much of it is not."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    listed: list[Item] = field(default_factory=list)
+    omitted: int = 0
+    size: int = 0
+
+    def add(self, label: str, item: Item, size: int = 0) -> None:
+        self.counts[label] += 1
+        self.size += size
+        if len(self.listed) < MOST_LISTED:
+            self.listed.append(item)
+        else:
+            self.omitted += 1
+
+    def severities(self) -> Counter[Severity]:
+        """Of findings: how many of each severity."""
+        found: Counter[Severity] = Counter()
+        for kind, count in self.counts.items():
+            found[Kind(kind).severity] += count
+        return found
+
+
+class Pace:
+    """Lets things pass no faster than `rate` a second; None sets no bound."""
+
+    def __init__(self, rate: float | None = None) -> None:
+        self._rate = rate
+        self._began = time.monotonic()
+        self._passed = 0
+
+    def slices(self, page: Sequence[Item]) -> Iterator[Sequence[Item]]:
+        """A page in parts of about a second each, each let through as `take` does."""
+        step = len(page) if self._rate is None else max(1, int(self._rate))
+        for at in range(0, len(page), max(1, step)):
+            part = page[at : at + step]
+            self.take(len(part))
+            yield part
+
+    def take(self, count: int = 1) -> None:
+        """Wait until `count` more may have passed."""
+        self._passed += count
+        if self._rate is not None:
+            time.sleep(max(0.0, self._began + self._passed / self._rate - time.monotonic()))
+
+
+def ago(span: timedelta) -> datetime:
+    return datetime.now(UTC) - span
