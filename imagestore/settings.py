@@ -1,4 +1,7 @@
-"""Every setting: its environment name, default and meaning, read and checked in one place."""
+"""Every setting: its environment name, default and meaning, read and checked in one place.
+
+This file is longer than 300 lines because every setting stands in its one table.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 PREFIX = "IMAGESTORE_"
+FILE_SUFFIX = "_FILE"
+"""Ends the name of a variable that names the file which holds a secret."""
+
 KiB = 1024
 MiB = 1024 * KiB
+SECRET_FILE_CHARACTERS = 16 * KiB
 
 _DATA = Path(".imagestore")
 
 
 class InvalidSetting(ValueError):
     """A setting's value cannot be used. The message names the variable and the form it wants."""
-
-
-def _text(value: str) -> str:
-    return value
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -52,7 +55,7 @@ def _address(value: str) -> str:
 
 
 def _mongo_url(value: str) -> str:
-    parts = urlsplit(value)
+    parts = _split(value)
     if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
         raise ValueError("wants a URL such as mongodb://db.example.com/?replicaSet=rs0")
     user = parts.netloc.rpartition("@")[0]
@@ -62,9 +65,16 @@ def _mongo_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    if value != "none" and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+    if value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
         raise ValueError("wants a URL such as redis://cache.example.com:6379/0, or none")
     return value
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # whose words may hold the password
+        raise ValueError("wants a URL whose user, password and host are percent-encoded") from None
 
 
 def _level(value: str) -> str:
@@ -92,13 +102,13 @@ class Settings:
     public_url: str = setting(
         "service",
         "",
-        _text,
+        str,
         "Base of the URLs in answers, such as https://img.example.com. Empty: the request's own.",
     )
     secret_key: str = setting(
         "service",
         "",
-        _text,
+        str,
         "The server key, from which secrets are derived; the same on every node. "
         "Empty: one is made and kept in the data folder.",
         secret=True,
@@ -106,14 +116,14 @@ class Settings:
     admin_key: str = setting(
         "service",
         "",
-        _text,
+        str,
         "Access key of the first credential, which may do everything. "
         "Empty: made at the first start and printed once.",
     )
     admin_secret: str = setting(
         "service",
         "",
-        _text,
+        str,
         "Secret of the first credential. Empty: derived from the server key.",
         secret=True,
     )
@@ -126,7 +136,7 @@ class Settings:
         "MongoDB to use (a replica set, of one member at least). Empty: a private embedded mongod.",
         secret=True,
     )
-    mongo_database: str = setting("store", "imagestore", _text, "Database that holds everything.")
+    mongo_database: str = setting("store", "imagestore", str, "Database that holds everything.")
     store_timeout: float = setting(
         "store", 8.0, _seconds(0.1, 300), "Longest that one upload may wait for MongoDB."
     )
@@ -204,12 +214,12 @@ class Settings:
         "Folder of the embedded servers' files, the made keys and the uploads in progress.",
     )
     mongod: str = setting(
-        "embedded", "", _text, "The mongod to run. Empty: from PATH, else from the `embedded` extra."
+        "embedded", "", str, "The mongod to run. Empty: from PATH, else from the `embedded` extra."
     )
     redis_server: str = setting(
         "embedded",
         "",
-        _text,
+        str,
         "The redis-server or valkey-server to run. Empty: from PATH, else from the `embedded` extra.",
     )
     mongo_port: int = setting(
@@ -225,31 +235,34 @@ class Settings:
     url: str = setting(
         "client",
         "",
-        _text,
+        str,
         "Service that the command line talks to. Empty: what `imagestore serve` noted in the data folder.",
     )
     access_key: str = setting(
-        "client", "", _text, "Access key that the command line uses. Empty: the noted one."
+        "client", "", str, "Access key that the command line uses. Empty: the noted one."
     )
-    access_secret: str = setting("client", "", _text, "Secret that goes with it.", secret=True)
+    access_secret: str = setting("client", "", str, "Secret that goes with it.", secret=True)
 
     @classmethod
     def load(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment. Raises InvalidSetting for a bad value, and for a name that means nothing."""
+        """Read the environment. Raises InvalidSetting for a bad value, and for a name that means nothing.
+
+        A secret may be given by the name of a file that holds it: see `variables`.
+        """
         source = os.environ if environment is None else environment
-        known = {environment_name(each): each for each in fields(cls)}
-        values: dict[str, Any] = {}
-        for name, value in source.items():
-            if not name.startswith(PREFIX):
-                continue
-            if name not in known:
+        known = {name for each in fields(cls) for name in variables(each)}
+        for name in source:
+            if name.startswith(PREFIX) and name not in known:
                 raise InvalidSetting(f"{name} is not a setting: `imagestore settings` lists them.")
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            name, value = _given(each, source)
             if value == "":
                 continue
             try:
-                values[known[name].name] = known[name].metadata["parse"](value)
+                values[each.name] = each.metadata["parse"](value)
             except ValueError as error:
-                shown = "the value given" if known[name].metadata["secret"] else repr(value)
+                shown = "the value given" if each.metadata["secret"] else repr(value)
                 raise InvalidSetting(f"{name}: {shown} cannot be used: {error}.") from None
         return cls(**values)
 
@@ -264,3 +277,33 @@ class Settings:
 
 def environment_name(each: Field[Any]) -> str:
     return PREFIX + each.name.upper()
+
+
+def variables(each: Field[Any]) -> tuple[str, ...]:
+    """The variables that may give a setting: its own; for a secret also one that names a file with it."""
+    name = environment_name(each)
+    return (name, name + FILE_SUFFIX) if each.metadata["secret"] else (name,)
+
+
+def _given(each: Field[Any], source: Mapping[str, str]) -> tuple[str, str]:
+    """The variable that gives a setting, and the text that it gives; empty if none does."""
+    given = [name for name in variables(each) if source.get(name)]
+    if len(given) > 1:
+        raise InvalidSetting(f"{' and '.join(given)} are both set: set one of them.")
+    name = given[0] if given else environment_name(each)
+    value = source.get(name, "")
+    return name, _secret_in(value, name) if name.endswith(FILE_SUFFIX) else value
+
+
+def _secret_in(path: str, variable: str) -> str:
+    # The path is in no message: it may be a secret, put into the wrong variable.
+    try:
+        with open(path, encoding="utf-8") as file:
+            secret = file.read(SECRET_FILE_CHARACTERS).removesuffix("\n")
+    except OSError as error:
+        raise InvalidSetting(f"{variable} names a file that cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise InvalidSetting(f"{variable} names a file that is not UTF-8 text.") from None
+    if not secret or len(secret) >= SECRET_FILE_CHARACTERS:
+        raise InvalidSetting(f"{variable} names a file that is empty or too long: it holds one secret.")
+    return secret

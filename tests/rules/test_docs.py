@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from imagestore.core.urls import check_signature
-from imagestore.settings import PREFIX, Settings, environment_name
+from imagestore.settings import PREFIX, Settings, environment_name, variables
 from imagestore.web.frontdoor import ANSWERS, HTTP_CODES
 from tests import pictures
 from tests.rules import tables
@@ -77,7 +77,7 @@ def test_the_table_of_routes_has_every_rule_of_the_application() -> None:
 @pytest.mark.quick
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
-    known = {environment_name(each) for each in Settings.__dataclass_fields__.values()}
+    known = {name for each in Settings.__dataclass_fields__.values() for name in variables(each)}
     assert set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]", TEXTS[page])) <= known
 
 
