@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 
-from imagestore.core.errors import Overloaded, RequestTimeout
+from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
 from imagestore.edge.asgi import ABORT, Scope
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
 
@@ -28,7 +28,8 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
       for a later request, of its own first byte: otherwise 408. Between requests, `keepalive` counts.
     - A connection beyond `worker.connections` gets 503 and is closed.
     - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
-    - A scope carries `abort` under `ABORT`. What the HTTP parser refuses is answered in our error shape.
+    - A scope carries `abort` under `ABORT`. What the HTTP parser refuses is answered in our error shape, and
+      so is a body that ends short of its Content-Length (RFC 9112, section 8).
     """
 
     worker: EdgeWorker
@@ -38,6 +39,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(worker)
         self._head_timer: asyncio.TimerHandle | None = None
         self._flush_timer: asyncio.TimerHandle | None = None
+        self._answering = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.worker.protocols.add(self)
@@ -57,6 +59,16 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if self._flush_timer is not None:
             self._flush_timer.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """The client sends no more; one that did so in the middle of a body may still read our answer."""
+        receiver = self._body_receiver
+        if receiver is not None and not (receiver._complete or self._answering or self._closed):
+            error = LengthMismatch(
+                "The body ended before all that was announced had come: send it again, whole."
+            )
+            self._send_refusal(refuse(error, close=True))
+            self._close_transport()
 
     def abort(self) -> None:
         """Reset the connection now: the unsent is dropped, and the client sees that the answer was cut."""
@@ -85,6 +97,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _on_headers_complete(self) -> bool:
         self._cancel_head_timer()
+        self._answering = False
         skip_body: bool = super()._on_headers_complete()
         return skip_body
 
@@ -109,6 +122,10 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         scope.setdefault("extensions", {})[ABORT] = self.abort
         return scope
+
+    def _send_response_start(self, *arguments: Any, **options: Any) -> None:
+        self._answering = True
+        super()._send_response_start(*arguments, **options)
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         refusal = refuse_broken(close=True) if status == 500 else refuse_malformed(status, message)

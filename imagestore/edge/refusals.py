@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from imagestore.core.errors import (
     ImagestoreError,
+    LengthMismatch,
     Overloaded,
     RequestTimeout,
     UploadTooLarge,
 )
 
 STATUSES: dict[type[ImagestoreError], int] = {
+    LengthMismatch: 400,
     RequestTimeout: 408,
     UploadTooLarge: 413,
     Overloaded: 503,

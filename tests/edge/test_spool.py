@@ -95,7 +95,11 @@ def test_nothing_runs_for_a_body_that_ends_early(server: Server, start: bytes) -
     with server.connect() as client:
         client.sendall(b"PUT /echo HTTP/1.1\r\nHost: x\r\n" + start)
         client.shutdown(socket.SHUT_WR)
-        assert b"200 OK" not in read_to_end(client)
+        answer = read_answer(client)
+        assert read_to_end(client) == b""
+    assert answer.status == 400
+    assert json.loads(answer.body)["error"]["code"] == "length_mismatch"
+    assert answer.headers["connection"] == "close"
     server.request("/pid")
     assert server.runs()[before:] == ["ran pid"]
 
