@@ -139,22 +139,21 @@ class Inventory:
 
     def chunk_numbers(self) -> Iterator[dict[str, list[float]]]:
         """The numbers of all chunks by file id, from the index alone. A file may go on in the next page."""
-        at = ObjectId(LEAST_FILE_ID), LEAST_NUMBER
-        index = [("files_id", ASCENDING), ("n", ASCENDING)]
-        kinds = {"files_id": {"$type": "objectId"}, "n": {"$type": "number"}}
-        while True:
-            beyond = {"$or": [{"files_id": at[0], "n": {"$gt": at[1]}}, {"files_id": {"$gt": at[0]}}]}
-            with self._mongo.reading():
-                selection = {"$and": [kinds, beyond]}
-                found = self._chunks.find(selection, {"_id": 0, "files_id": 1, "n": 1}).sort(index)
-                page = list(found.limit(CHUNK_PAGE))
-            if not page:
-                return
+        page = self._chunk_numbers({"files_id": {"$gte": ObjectId(LEAST_FILE_ID)}})
+        while page:
             by_file: dict[str, list[float]] = {}
             for each in page:
-                by_file.setdefault(str(each["files_id"]), []).append(each["n"])
+                if isinstance(each["n"], int | float):
+                    by_file.setdefault(str(each["files_id"]), []).append(each["n"])
             yield by_file
-            at = page[-1]["files_id"], page[-1]["n"]
+            last = page[-1]
+            page = self._chunk_numbers({"files_id": last["files_id"], "n": {"$gt": last["n"]}})
+            page = page or self._chunk_numbers({"files_id": {"$gt": last["files_id"]}})
+
+    def _chunk_numbers(self, selection: Document) -> list[Document]:
+        with self._mongo.reading():
+            found = self._chunks.find(selection, {"_id": 0, "files_id": 1, "n": 1})
+            return list(found.sort([("files_id", ASCENDING), ("n", ASCENDING)]).limit(CHUNK_PAGE))
 
     def chunks(self, file_id: str, *, read: bool) -> Iterator[ChunkRecord]:
         """The chunks of a file in their order: measured by the database, or `read` and held to their sums."""
