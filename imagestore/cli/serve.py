@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import fields, replace
 from types import FrameType
 from typing import NoReturn
@@ -16,10 +18,11 @@ from imagestore.access.credentials import Secrets, make_access_key
 from imagestore.cli.greeting import Greeting
 from imagestore.cli.notes import Notes, Service
 from imagestore.cli.terminal import Failure
-from imagestore.core.telemetry import set_up_logging
+from imagestore.core.logs import password_of, set_up_logging
+from imagestore.core.metrics_files import MetricsFolder
 from imagestore.embedded import Embedded, EmbeddedError
 from imagestore.embedded.server import prepare_folder
-from imagestore.settings import PREFIX, Settings, environment_name
+from imagestore.settings import PREFIX, Settings, environment_name, variables
 from imagestore.store.mongo import Mongo
 
 
@@ -45,9 +48,21 @@ def serve(bind: str | None, workers: int | None) -> None:
     settings = Settings.load(
         os.environ | {name: value for name, value in chosen.items() if value is not None}
     )
-    set_up_logging(settings.log_level)
+    _set_up_logging(settings)
     signal.signal(signal.SIGTERM, _leave)  # until gunicorn takes the signals over
     _run(settings)
+
+
+def _set_up_logging(settings: Settings, *made: str) -> None:
+    """With every secret kept out that the settings hold or that was `made`."""
+    urls = (settings.mongo_url, settings.redis_url)
+    set_up_logging(
+        settings.log_level,
+        settings.log_format,
+        access=settings.access_log == "on",
+        audit=settings.audit_log == "on",
+        secrets=[settings.secret_key, settings.admin_secret, *map(password_of, urls), *made],
+    )
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -82,6 +97,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
     notes = Notes(settings.data)
     notes.write_mongo_url(mongo_url)
     settings, secret, made = _with_keys(settings, notes)
+    _set_up_logging(settings, secret)
     _ensure_indexes(settings)
     _hide_secrets(settings)
     greeting = Greeting(
@@ -91,8 +107,23 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
         redis_url=redis_url,
         first_start=made,
     )
-    Server(settings, listener, lambda: run_beside(greeting.give)).run()
+    with _metrics_folder(settings) as on_worker_end:
+        Server(settings, listener, lambda: run_beside(greeting.give), on_worker_end).run()
     raise AssertionError("gunicorn ends in SystemExit")
+
+
+@contextlib.contextmanager
+def _metrics_folder(settings: Settings) -> Iterator[Callable[[int, Collection[int]], None] | None]:
+    """The workers' counters lie there as long as the service runs; what to call when one of them ends."""
+    if settings.metrics == "off":
+        yield None
+        return
+    folder, owner = MetricsFolder(settings.data / "metrics"), os.getpid()
+    try:
+        yield folder.fold
+    finally:
+        if os.getpid() == owner:  # workers leave by this way too
+            folder.remove()
 
 
 def _listen(address: str) -> socket.socket:
@@ -139,6 +170,7 @@ def _hide_secrets(settings: Settings) -> None:
     shown = settings.environment()
     for each in fields(settings):
         name = environment_name(each)
-        os.environ.pop(name, None)
+        for variable in variables(each):
+            os.environ.pop(variable, None)
         if name in shown and not each.metadata["secret"]:
             os.environ[name] = shown[name]
