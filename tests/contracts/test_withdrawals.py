@@ -77,6 +77,22 @@ def test_the_image_never_stays_with_a_version_that_went_meanwhile(
     assert documents.list_versions(BUCKET, "a") == [first]
 
 
+def test_a_version_that_the_image_came_back_to_meanwhile_is_left_again(
+    documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (add(documents, "a", number).version for number in (1, 2, 3))
+    drop = documents.drop_version
+
+    def another_first(version: Version) -> None:
+        Documents(documents._mongo).withdraw(third)
+        drop(version)
+
+    monkeypatch.setattr(documents, "drop_version", another_first)
+    assert documents.withdraw(second) == 5
+    assert documents.find_image(BUCKET, "a").version == first
+    assert documents.list_versions(BUCKET, "a") == [first]
+
+
 def test_whatever_goes_at_once_the_image_names_a_version_that_is_there(documents: Documents) -> None:
     for key in map(str, range(5)):
         versions = [add(documents, key, number).version for number in range(8)]
