@@ -1,0 +1,67 @@
+"""A store with a few images in it, made directly, and the ways to damage it by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bson import ObjectId
+from pymongo.collection import Collection
+
+from imagestore.core.image import BlobRef, Condition, Image, Labels, Version
+from imagestore.library.fsck import Fsck
+from imagestore.library.sweep import Sweep, Swept
+from imagestore.library.upkeep import Finding, Kind, Tally
+from imagestore.store.blobs import Blobs
+from imagestore.store.documents import Documents
+from imagestore.store.inventory import Inventory
+from imagestore.store.mongo import Document, Mongo
+from imagestore.store.removals import Removals
+from tests.store.samples import BUCKET, facts, put
+
+NONE = timedelta(0)
+
+
+@dataclass
+class Stored:
+    """The parts of a store, all on one database. The grace period is none unless a test says otherwise."""
+
+    mongo: Mongo
+
+    def __post_init__(self) -> None:
+        self.blobs, self.documents = Blobs(self.mongo), Documents(self.mongo)
+        self.inventory, self.removals = Inventory(self.mongo), Removals(self.mongo)
+
+    def put(self, key: str, data: bytes) -> Image:
+        """What an upload does."""
+        return self.documents.point(self.add(key, data), Labels(), Condition())
+
+    def add(self, key: str, data: bytes) -> Version:
+        """What an upload does that is cut short before its end."""
+        return self.documents.add_version(BUCKET, key, put(self.blobs, data), facts())
+
+    def delete(self, key: str) -> None:
+        last_number, _ = self.documents.bury(BUCKET, key, Condition())
+        self.documents.drop_versions(BUCKET, key, last_number)
+
+    def fsck(self, *, deep: bool = True, grace: timedelta = NONE) -> Tally[Finding]:
+        return Fsck(self.inventory, grace=grace).check(deep=deep)
+
+    def kinds(self, *, deep: bool = True, grace: timedelta = NONE) -> dict[Kind, int]:
+        return {Kind(kind): count for kind, count in self.fsck(deep=deep, grace=grace).counts.items()}
+
+    def sweep(self, *, grace: timedelta = NONE) -> Sweep:
+        return Sweep(self.inventory, self.removals, self.documents, grace=grace)
+
+    def gc(self, *, grace: timedelta = NONE, dry_run: bool = False) -> Swept:
+        return self.sweep(grace=grace).run(dry_run=dry_run)
+
+    def collection(self, name: str) -> Collection[Document]:
+        return self.mongo.collection(name)
+
+    def chunk(self, ref: BlobRef, number: int) -> Document:
+        return {"files_id": ObjectId(ref.file_id), "n": number}
+
+    def everything(self) -> dict[str, list[Document]]:
+        names = ("claims", "images", "versions", "blobs.files", "blobs.chunks")
+        return {name: list(self.collection(name).find().sort("_id", 1)) for name in names}
