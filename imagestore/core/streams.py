@@ -7,11 +7,12 @@ import io
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-from imagestore.core.errors import EmptyUpload, LengthMismatch, UploadTooLarge
+from imagestore.core.errors import EmptyUpload, LengthMismatch, StoreUnavailable, UploadTooLarge
 from imagestore.core.image import Digest
 
 READ_SIZE = 64 * 1024
@@ -107,6 +108,11 @@ class Spool:
             self._buffer = None
         self._file.write(data)
 
+    def flush(self) -> None:
+        """Hand all bytes to the disk, if they go there. Raises OSError."""
+        if self._file is not None:
+            self._file.flush()
+
     @property
     def digest(self) -> Digest:
         return Digest(self._hash.hexdigest())
@@ -116,7 +122,7 @@ class Spool:
         """Where the bytes lie, complete, for another process to read; None while they are in memory."""
         if self._file is None:
             return None
-        self._file.flush()
+        self.flush()
         return Path(self._file.name)
 
     def open(self) -> IO[bytes]:
@@ -152,14 +158,16 @@ def spool(
     """Read `source` to its end into a Spool, hashing on the way; the caller closes what it gets.
 
     `limit` and `expected` are bytes. Raises UploadTooLarge as soon as the limit is passed (nothing more is
-    read), LengthMismatch when the body does not have the `expected` size, EmptyUpload for no byte at all.
+    read), LengthMismatch when the body does not have the `expected` size, EmptyUpload for no byte at all, and
+    StoreUnavailable when the disk does not take it.
     """
     if expected is not None and expected > limit:
         raise UploadTooLarge(_over_limit(limit))
     spooled = Spool(directory)
     try:
         while data := source.read(READ_SIZE):
-            spooled.write(data)
+            with _disk():
+                spooled.write(data)
             if spooled.size > limit:
                 raise UploadTooLarge(_over_limit(limit))
         if expected is not None and spooled.size != expected:
@@ -168,10 +176,22 @@ def spool(
             )
         if spooled.size == 0:
             raise EmptyUpload("The body is empty: send the image's bytes.")
+        with _disk():
+            spooled.flush()
     except BaseException:
         spooled.close()
         raise
     return spooled
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The server has no room for uploads just now ({error.strerror}): try again later."
+        ) from error
 
 
 def _over_limit(limit: int) -> str:

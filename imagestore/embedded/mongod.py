@@ -41,6 +41,8 @@ def start_mongod(folder: Path, *, port: int = 0, executable: str = "", extra: Se
             *("--wiredTigerCacheSizeGB", str(CACHE_GB)),
             *("--noscripting", "--quiet"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A transaction whose client vanished holds its locks for so long; ours end within seconds.
+            *("--setParameter", "transactionLifetimeLimitSeconds=15"),
             *extra,
         ]
 

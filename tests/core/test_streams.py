@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from imagestore.core.errors import EmptyUpload, LengthMismatch, UploadTooLarge
+from imagestore.core.errors import EmptyUpload, LengthMismatch, StoreUnavailable, UploadTooLarge
 from imagestore.core.streams import HEAD_BYTES, READ_SIZE, SPOOL_MEMORY, Blob, Spool, spool
 
 pytestmark = pytest.mark.quick
@@ -211,3 +211,9 @@ def test_a_closed_spool_has_no_bytes_to_give(tmp_path: Path, size: int) -> None:
     taken.close()
     with pytest.raises(ValueError, match="closed"):
         taken.open()
+
+
+def test_a_disk_that_takes_nothing_makes_the_upload_one_for_later(tmp_path: Path) -> None:
+    source = io.BytesIO(b"x" * (SPOOL_MEMORY + 1))
+    with pytest.raises(StoreUnavailable, match="no room"):
+        spool(source, limit=10 * SPOOL_MEMORY, directory=tmp_path / "gone")
