@@ -232,6 +232,16 @@ class AnyPicture:
         return Facts(1, 64, 48, "jpeg")
 
 
+def dawdling(act: Callable[..., Any]) -> Callable[..., Any]:
+    """The steps of an upload with time between them for a whole sweep."""
+
+    def later(*arguments: Any) -> Any:
+        time.sleep(random.uniform(0, 0.05))
+        return act(*arguments)
+
+    return later
+
+
 CONTENTS = [picture(seed) for seed in range(3)]
 KEYS = "abc"
 ROUNDS = 12
@@ -242,6 +252,8 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
     """Uploads, deletions and restorations of a few names with a few contents, as `seed` has it."""
     monkeypatch.setattr(house.services.ingest, "_decoders", AnyPicture())
     catalog, ingest = house.services.catalog, house.services.ingest
+    for name in ("add_version", "point"):
+        monkeypatch.setattr(ingest._documents, name, dawdling(getattr(ingest._documents, name)))
 
     def act(seed: int) -> None:
         chance = random.Random(seed)
