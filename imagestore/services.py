@@ -6,12 +6,13 @@ from pathlib import Path
 
 from imagestore.access.credentials import Secrets
 from imagestore.cache.tier import Tier
+from imagestore.core.metrics import Metrics
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.limits import Limits
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
 from imagestore.library.fetch import Fetch
-from imagestore.library.ingest import Ingest
+from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
 from imagestore.library.warmup import Warmup
 from imagestore.settings import Settings
@@ -29,6 +30,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.metrics = Metrics(enabled=settings.metrics != "off")
         secrets = Secrets(
             settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret
         )
@@ -38,33 +40,29 @@ class Services:
             write_timeout=settings.store_timeout,
             read_timeout=settings.read_timeout,
         )
-        self.tier = Tier(
-            settings.redis_url,
-            timeout=settings.redis_timeout,
-            value_bytes=settings.cache_value_bytes,
-            integrity_key=secrets.derive("cache"),
-            fence_seconds=settings.alias_ttl + LONGEST_READ,
-        )
+        self.tier = _open_tier(settings, secrets.derive("cache"), self.metrics)
         self.decoders = DecoderPool(
             Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
             processes=settings.decoders,
             queue=settings.decode_queue,
             timeout=settings.decode_timeout,
             memory=settings.decode_bytes,
+            metrics=self.metrics,
         )
-        documents, registry, blobs = Documents(self.mongo), Registry(self.mongo), Blobs(self.mongo)
+        documents, registry = Documents(self.mongo), Registry(self.mongo)
+        blobs = Blobs(self.mongo, self.metrics)
         aliases = Aliases(self.tier, settings.alias_ttl)
         self.catalog = Catalog(documents, registry, aliases)
         self.keyring = Keyring(registry, secrets, aliases)
-        self.fetch = Fetch(documents, registry, blobs, self.tier, aliases)
+        self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
         self.ingest = Ingest(
             documents,
             registry,
             blobs,
             self.decoders,
             aliases,
-            limit=settings.upload_bytes,
-            directory=_spool_directory(settings),
+            room=Room(settings.upload_bytes, _spool_directory(settings)),
+            metrics=self.metrics,
         )
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
 
@@ -72,6 +70,17 @@ class Services:
         self.decoders.close()
         self.tier.close()
         self.mongo.close()
+
+
+def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:
+    return Tier(
+        settings.redis_url,
+        timeout=settings.redis_timeout,
+        value_bytes=settings.cache_value_bytes,
+        integrity_key=integrity_key,
+        fence_seconds=settings.alias_ttl + LONGEST_READ,
+        metrics=metrics,
+    )
 
 
 def _spool_directory(settings: Settings) -> Path:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 PREFIX = "IMAGESTORE_"
@@ -77,10 +77,13 @@ def _split(url: str) -> SplitResult:
         raise ValueError("wants a URL whose user, password and host are percent-encoded") from None
 
 
-def _level(value: str) -> str:
-    if value.lower() not in ("debug", "info", "warning", "error"):
-        raise ValueError("wants debug, info, warning or error")
-    return value.lower()
+def _choice(*values: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value.lower() not in values:
+            raise ValueError(f"wants {', '.join(values[:-1])} or {values[-1]}")
+        return value.lower()
+
+    return parse
 
 
 def setting(
@@ -127,7 +130,25 @@ class Settings:
         "Secret of the first credential. Empty: derived from the server key.",
         secret=True,
     )
-    log_level: str = setting("service", "info", _level, "debug, info, warning or error.")
+    log_level: str = setting(
+        "service", "info", _choice("debug", "info", "warning", "error"), "debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = setting(
+        "service", "text", _choice("text", "json"), "text, or json for one object a line."
+    )
+    access_log: str = setting(
+        "service", "off", _choice("on", "off"), "Whether each request gets a line in the log: on or off."
+    )
+    audit_log: str = setting(
+        "service", "on", _choice("on", "off"), "Whether each write gets a line in the log: on or off."
+    )
+    metrics: str = setting(
+        "service",
+        "admin",
+        _choice("public", "admin", "off"),
+        "Who may read /metrics: public (everybody), admin (a credential with the admin scope), "
+        "or off (nothing is counted).",
+    )
     # store
     mongo_url: str = setting(
         "store",

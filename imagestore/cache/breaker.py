@@ -25,10 +25,18 @@ class Breaker:
 
     Good calls are weighed against bad ones so that a few late answers among thousands, on a busy machine, do
     not take the cache away just when it is needed. Safe to use from many threads.
+
+    `told` is told True when it opens and False when it closes again.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        told: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self._clock = clock
+        self._told = told
         self._lock = threading.Lock()
         self._good = 0
         self._failures: deque[tuple[float, int]] = deque(
@@ -64,6 +72,7 @@ class Breaker:
                 self._shut_until = None
                 self._probing = False
                 self._failures.clear()
+                self._told(False)
 
     def failed(self) -> None:
         with self._lock:
@@ -72,6 +81,7 @@ class Breaker:
             if self._shut_until is None:
                 if self._is_bad(now):
                     self._shut_until = now + _pause()
+                    self._told(True)
             elif self._probing:
                 self._probing = False
                 self._shut_until = now + _pause()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from imagestore.cache.breaker import State
+from imagestore.core.metrics import REDIS_BREAKER, REDIS_EVENTS, SILENT, Metrics
 
 Count = Literal["hits", "misses", "errors", "shunned", "corrupt", "stored", "skipped"]
 
@@ -36,15 +37,20 @@ class TierStats:
 
 
 class Tally:
-    """Counters that many threads add to."""
+    """Counters that many threads add to, in this process and in its metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: Metrics = SILENT) -> None:
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
     def add(self, count: Count, by: int = 1) -> None:
         with self._lock:
             self._counts[count] += by
+        self._metrics.count(REDIS_EVENTS, count, by=by)
+
+    def note_breaker(self, is_open: bool) -> None:
+        self._metrics.put(REDIS_BREAKER, is_open)
 
     def snapshot(self, *, enabled: bool, breaker: State) -> TierStats:
         with self._lock:

@@ -10,16 +10,20 @@ from typing import Literal
 
 from imagestore.cache.admission import Sizes, expiry_seconds
 from imagestore.cache.envelope import Content, Envelope
-from imagestore.cache.names import redis_key
+from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.scripts import DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
 from imagestore.cache.wire import Wire, is_wrong_type
+from imagestore.core.metrics import SILENT, Metrics
 
 STALE_SECONDS = 86400.0
 """How long Redis keeps an alias beyond its freshness. It is there for when MongoDB is not; and were the short
 time of freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
 
 FORGET_TRIES = 2
+SCAN_SIZE = 1000
+SCAN_STEPS = 1_000_000
+"""Keys that Redis looks at in one step, and the most steps: a billion keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,9 @@ class Tier:
         integrity_key: bytes,
         fence_seconds: float = 600.0,
         connections: int = 32,
+        metrics: Metrics = SILENT,
     ) -> None:
-        self._tally = Tally()
+        self._tally = Tally(metrics)
         self._wire = Wire(url, timeout=timeout, connections=connections, tally=self._tally)
         self._envelope = Envelope(integrity_key)
         self.value_bytes = value_bytes
@@ -105,6 +110,25 @@ class Tier:
         for _ in range(FORGET_TRIES):
             answer = self._keep_newest(name, b"f", generation, b"", self._fence_seconds, insist=True)
             if isinstance(answer, int):
+                return True
+        return False
+
+    def forget_all(self) -> bool:
+        """Drop every alias, and the fences too: the store came to hold another state than was remembered.
+
+        False when Redis was not reached, or not to the end. Goes through all keys of one Redis, in steps.
+        """
+        cursor = 0
+        for _ in range(SCAN_STEPS):
+            answer = self._wire.command(
+                "SCAN", cursor, "MATCH", f"{PREFIX}alias*", "COUNT", SCAN_SIZE, insist=True
+            )
+            if not isinstance(answer, tuple | list):
+                return not self.enabled
+            cursor, keys = int(answer[0]), answer[1]
+            if keys and not isinstance(self._wire.command("UNLINK", *keys, insist=True), int):
+                return False
+            if cursor == 0:
                 return True
         return False
 

@@ -37,7 +37,7 @@ class Wire:
     """
 
     def __init__(self, url: str, *, timeout: float, connections: int, tally: Tally) -> None:
-        self.breaker = Breaker()
+        self.breaker = Breaker(told=tally.note_breaker)
         self._tally = tally
         self._slow = timeout * SLOW_SHARE
         self._redis: Redis | None = None

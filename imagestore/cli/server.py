@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -18,6 +19,8 @@ from imagestore.edge.worker import EdgeWorker
 from imagestore.services import Services
 from imagestore.settings import Settings
 
+log = logging.getLogger(__name__)
+
 GRACE_SECONDS = 30
 """From SIGTERM to the end of requests that are still running."""
 
@@ -29,12 +32,20 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """Serves `listener`, which it takes over, until a signal; `run` then ends in SystemExit.
 
     Workers get `settings` by the fork, since the environment of their children should hold no secret.
-    `on_listening` is called in this process, before the first fork.
+    `on_listening` is called in this process, before the first fork; `on_worker_end` after the end of each
+    worker, with its process id and those of the others.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listener: socket.socket,
+        on_listening: Callable[[], None],
+        on_worker_end: Callable[[int, Collection[int]], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._on_listening = on_listening
+        self._on_worker_end = on_worker_end
         self._listener = f"fd://{listener.detach()}"
         super().__init__()
 
@@ -56,6 +67,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": _Log,
             "loglevel": "warning" if level == "info" else level,
             "when_ready": lambda _: self._on_listening(),
+            "child_exit": self._end_worker,
         }
         for name, value in choices.items():
             self.cfg.set(name, value)
@@ -70,7 +82,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             send_timeout=self._settings.send_timeout,
             spool_directory=self._settings.data / "spool",
             on_shutdown=services.close,
+            metrics=services.metrics,
         )
+
+    def _end_worker(self, arbiter: Arbiter, worker: EdgeWorker) -> None:
+        if self._on_worker_end is None:
+            return
+        try:
+            self._on_worker_end(worker.pid, set(arbiter.WORKERS))
+        except OSError as error:  # a full disk, such as it is: the service matters more than its counters
+            log.warning("the counters of worker %s are not folded: %s", worker.pid, error)
 
     def run(self) -> None:
         _Arbiter(self).run()

@@ -1,24 +1,11 @@
-"""What the service says about itself: log set-up, timings of one request, and progress of long work."""
+"""What work says about itself: the timings of one request, and the progress of a long job."""
 
 from __future__ import annotations
 
-import logging
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
-
-
-def set_up_logging(level: str) -> None:
-    """One line a record on standard error, for the whole process. `level` is a name of the logging module."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for chatty in ("pymongo", "httpx", "httpcore", "asyncio", "PIL"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 class Timings:

@@ -6,11 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from wsgiref.types import WSGIApplication
 
 from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
+from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
 from imagestore.edge.asgi import ABORT, Receive, Scope, Send
 from imagestore.edge.gateway import Chunk, Exchange
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken
@@ -36,7 +38,8 @@ class Front:
 
     `body_limit` is bytes; `body_timeout` is seconds of silence, and a whole body gets that plus a second for
     each 16 KiB. Bodies over 1 MiB go to unnamed files in `spool_directory` (None: the system's).
-    `on_shutdown` is called in a thread when the last request is over.
+    `on_shutdown` is called in a thread when the last request is over. Each request has a context of its own
+    (contextvars), which all steps of its application and the log lines about it share.
     """
 
     wsgi_app: WSGIApplication
@@ -47,6 +50,7 @@ class Front:
     send_timeout: float
     spool_directory: Path | None
     on_shutdown: Callable[[], None] | None = None
+    metrics: Metrics = SILENT
 
     def __post_init__(self) -> None:
         self._spool = Spool(limit=self.body_limit, timeout=self.body_timeout, directory=self.spool_directory)
@@ -59,7 +63,8 @@ class Front:
             try:
                 await self._serve(scope, receive, send)
             except _TooSlow:
-                log.info("%s %s: the client stopped reading, and was cut off", scope["method"], scope["path"])
+                self.metrics.count(EDGE_ABORTS, "slow_reader")
+                log.info("%s: the client stopped reading, and was cut off", _named(scope))
                 scope["extensions"][ABORT]()
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -82,6 +87,7 @@ class Front:
         try:
             body = await self._spool.take(scope["headers"], receive)
         except ImagestoreError as error:
+            self.metrics.count(EDGE_REFUSALS, error.code)
             await self._send_whole(scope, send, refuse(error, close=True))
             if not isinstance(error, RequestTimeout):
                 await discard_rest(receive)
@@ -90,6 +96,7 @@ class Front:
         try:
             if self._steps >= self._most_steps:
                 overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
+                self.metrics.count(EDGE_REFUSALS, overload.code)
                 await self._send_whole(scope, send, refuse(overload))
             else:
                 await self._answer(scope, call, send)
@@ -100,8 +107,9 @@ class Front:
         exchange = call.exchange
         try:
             chunk = await self._step(call, exchange.begin)
-        except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+        except Exception:  # noqa: BLE001 - logged, as the request's own
+            call.context.run(log.exception, "%s failed", _named(scope))
+            self.metrics.count(EDGE_ABORTS, "broken")
             await self._send_whole(scope, send, refuse_broken())
             return
         await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
@@ -110,8 +118,9 @@ class Front:
                 chunk = await self._step(call, exchange.proceed)
         except _TooSlow:
             raise
-        except Exception:
-            log.exception("%s %s: the answer broke off", scope["method"], scope["path"])
+        except Exception:  # noqa: BLE001 - logged, as the request's own
+            call.context.run(log.exception, "%s: the answer broke off", _named(scope))
+            self.metrics.count(EDGE_ABORTS, "broken")
             scope["extensions"][ABORT]()
 
     async def _step(self, call: _Call, step: Callable[[], Chunk]) -> Chunk:
@@ -143,6 +152,10 @@ class Front:
         await self._send_piece(send, body, more=False)
 
 
+def _named(scope: Scope) -> str:
+    return f"{scope['method']} {ascii(scope['path'])[1:-1]}"
+
+
 class _TooSlow(Exception):
     """The client did not take a piece in time."""
 
@@ -152,11 +165,12 @@ class _Call:
 
     def __init__(self, pool: ThreadPoolExecutor, exchange: Exchange) -> None:
         self.exchange = exchange
+        self.context = copy_context()
         self._pool = pool
         self._last: Future[Chunk] | None = None
 
     async def run(self, step: Callable[[], Chunk]) -> Chunk:
-        self._last = self._pool.submit(step)
+        self._last = self._pool.submit(self.context.run, step)
         return await asyncio.wrap_future(self._last)
 
     def end(self) -> None:
@@ -170,6 +184,6 @@ class _Call:
 
     def _close(self) -> None:
         try:
-            self._pool.submit(self.exchange.close)
+            self._pool.submit(self.context.run, self.exchange.close)
         except RuntimeError:  # the pool has ended, and the process is about to
             self.exchange.close()

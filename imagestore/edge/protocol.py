@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.asgi.protocol import ASGIProtocol
 
 from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
+from imagestore.core.metrics import EDGE_CONNECTIONS, EDGE_REFUSALS
 from imagestore.edge.asgi import ABORT, Scope
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
 
@@ -43,10 +44,12 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.worker.protocols.add(self)
+        self.worker.metrics.count(EDGE_CONNECTIONS, by=1)
         if self.worker.nr_conns >= self.worker.connections:
             self.worker.nr_conns += 1
             self.transport = transport
             error = Overloaded("Too many connections: try again in a second.")
+            self.worker.metrics.count(EDGE_REFUSALS, error.code)
             self._send_refusal(refuse(error, close=True))
             self._close_transport()
             return
@@ -55,6 +58,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.worker.protocols.discard(self)
+        self.worker.metrics.count(EDGE_CONNECTIONS, by=-1)
         self._cancel_head_timer()
         if self._flush_timer is not None:
             self._flush_timer.cancel()
@@ -67,6 +71,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             error = LengthMismatch(
                 "The body ended before all that was announced had come: send it again, whole."
             )
+            self.worker.metrics.count(EDGE_REFUSALS, error.code)
             self._send_refusal(refuse(error, close=True))
             self._close_transport()
 
@@ -115,6 +120,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _head_timeout(self) -> None:
         error = RequestTimeout("The head of the request came too slowly: send it again, faster.")
+        self.worker.metrics.count(EDGE_REFUSALS, error.code)
         self._send_refusal(refuse(error, close=True))
         self._keepalive_timeout()
 
@@ -128,6 +134,8 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         super()._send_response_start(*arguments, **options)
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
+        if status != 500:
+            self.worker.metrics.count(EDGE_REFUSALS, "malformed")
         refusal = refuse_broken(close=True) if status == 500 else refuse_malformed(status, message)
         refusal.headers.extend((name.lower().encode(), value.encode()) for name, value in extra_headers)
         self._send_refusal(refusal)

@@ -9,6 +9,7 @@ import socket
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
+from imagestore.core.metrics import SILENT, Metrics
 from imagestore.edge.parser import EdgeParser
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.settings import Settings
@@ -47,6 +48,10 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         for listener in self.sockets:
             limit_unsent(listener.sock)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        self.metrics: Metrics = getattr(self.asgi, "metrics", SILENT)
 
     async def _shutdown(self) -> None:
         for protocol in tuple(self.protocols):

@@ -22,6 +22,15 @@ from imagestore.core.errors import (
     leaves,
 )
 from imagestore.core.image import Digest, Facts
+from imagestore.core.metrics import (
+    DECODER_DEATHS,
+    DECODER_JOBS,
+    DECODER_SECONDS,
+    DECODERS_BUSY,
+    DECODERS_WAITING,
+    SILENT,
+    Metrics,
+)
 from imagestore.imaging.decoder import Decoder, Died
 from imagestore.imaging.formats import Format, sniff
 from imagestore.imaging.limits import Limits, MiB
@@ -61,11 +70,15 @@ class DecoderPool:
         queue: int = 32,
         timeout: float = 5.0,
         memory: int = 1024 * MiB,
+        metrics: Metrics = SILENT,
     ) -> None:
         self._limits = limits
         self._timeout = timeout
         self._memory = memory
+        self._metrics = metrics
         self._admitted = threading.BoundedSemaphore(processes + queue)
+        self._processes = processes
+        self._waiting = 0
         self._slots = _make_slots(processes)
         self._poison = _Poison()
         self._decoders: set[Decoder] = set()
@@ -86,11 +99,23 @@ class DecoderPool:
             raise ValueError(f"more than {SMALL_BYTES} bytes come as a file")
         format = sniff(_read_head(source))
         self._poison.check(digest)
+        result = "lost"
         try:
-            return self._verify_once_or_twice(source, format)
+            facts = self._verify_once_or_twice(source, format)
+            result = "proven"
+            return facts
         except _PoisonFound as found:
+            result = "rejected"
             self._poison.note(digest, found.error)
             raise found.error from None
+        except RejectedImage:
+            result = "rejected"
+            raise
+        except Overloaded:
+            result = "overloaded"
+            raise
+        finally:
+            self._metrics.count(DECODER_JOBS, result)
 
     def warm(self) -> None:
         """Start every decoder that is not running yet, without waiting until it is ready.
@@ -109,6 +134,14 @@ class DecoderPool:
         finally:
             for decoder in taken:
                 self._slots.put(decoder)
+
+    def load(self) -> dict[str, int]:
+        """How many processes there may be, how many of them are busy, and how many pictures wait for one."""
+        return {
+            "processes": self._processes,
+            "busy": self._processes - self._slots.qsize(),
+            "waiting": self._waiting,
+        }
 
     def close(self) -> None:
         """End every decoder at once; calls that wait for one fail with DecoderLost. Safe to call again."""
@@ -132,6 +165,7 @@ class DecoderPool:
 
     def _judge(self, death: Died, last: bool) -> None:
         """Raise what a decoder's death means, unless it is worth another try."""
+        self._metrics.count(DECODER_DEATHS)
         _log.warning("a decoder died: %s", death)
         if self._closed:
             raise DecoderLost(_CLOSING)
@@ -158,16 +192,31 @@ class DecoderPool:
         if not self._admitted.acquire(blocking=False):
             raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
         try:
-            try:
-                slot = _Slot(self._slots.get(timeout=self._timeout * 2))
-            except queue.Empty:
-                raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
+            slot = self._await_slot()
+            began = time.monotonic()
+            self._metrics.count(DECODERS_BUSY, by=1)
             try:
                 yield slot
             finally:
                 self._slots.put(slot.decoder)
+                self._metrics.count(DECODERS_BUSY, by=-1)
+                self._metrics.observe(DECODER_SECONDS, time.monotonic() - began)
         finally:
             self._admitted.release()
+
+    def _await_slot(self) -> _Slot:
+        self._note_waiting(1)
+        try:
+            return _Slot(self._slots.get(timeout=self._timeout * 2))
+        except queue.Empty:
+            raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
+        finally:
+            self._note_waiting(-1)
+
+    def _note_waiting(self, change: int) -> None:
+        with self._lock:
+            self._waiting += change
+        self._metrics.count(DECODERS_WAITING, by=change)
 
     def _running(self, decoder: Decoder | None) -> Decoder:
         """`decoder` if it can take another picture, else a fresh one in its place."""

@@ -11,6 +11,7 @@ from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound
 from imagestore.core.image import BlobRef, Bucket, Version
+from imagestore.core.metrics import FETCHES, SILENT, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
 from imagestore.imaging.formats import by_extension
@@ -59,12 +60,14 @@ class Fetch:
         blobs: Blobs,
         tier: Tier,
         aliases: Aliases,
+        metrics: Metrics = SILENT,
     ) -> None:
         self._documents = documents
         self._registry = registry
         self._blobs = blobs
         self._tier = tier
         self._aliases = aliases
+        self._metrics = metrics
         self._flights = Flights(tier)
         self._sketch = Sketch()
 
@@ -124,6 +127,11 @@ class Fetch:
 
         The caller closes the blob. Raises StoreUnavailable or BlobDamaged, here or while it is read.
         """
+        blob, outcome = self._open(ref, partial, timings)
+        self._metrics.count(FETCHES, outcome)
+        return blob, outcome
+
+    def _open(self, ref: BlobRef, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
         if ref.length > self._tier.value_bytes:
             return self.bypass(ref)
         name = blob_name(ref)

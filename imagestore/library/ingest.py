@@ -7,12 +7,15 @@ from pathlib import Path
 
 from imagestore.core.errors import (
     BucketNotFound,
+    ImagestoreError,
     PreconditionFailed,
     StoreUnavailable,
+    Unavailable,
     VersionNotFound,
     WriteContention,
 )
 from imagestore.core.image import Condition, Image, Labels, Version, check_key, make_key
+from imagestore.core.metrics import SILENT, UPLOAD_BYTES, UPLOADS, Metrics
 from imagestore.core.streams import Readable, Spool, spool
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.formats import sniff
@@ -36,6 +39,14 @@ class Upload:
     condition: Condition = field(default_factory=Condition)
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes an upload may have, and where larger ones are spooled (None: the system's place)."""
+
+    limit: int
+    directory: Path | None
+
+
 class Ingest:
     """The way into the house."""
 
@@ -47,16 +58,16 @@ class Ingest:
         decoders: DecoderPool,
         aliases: Aliases,
         *,
-        limit: int,
-        directory: Path | None,
+        room: Room,
+        metrics: Metrics = SILENT,
     ) -> None:
         self._documents = documents
         self._registry = registry
         self._blobs = blobs
         self._decoders = decoders
         self._aliases = aliases
-        self._limit = limit
-        self._directory = directory
+        self._room = room
+        self._metrics = metrics
 
     def store(self, upload: Upload) -> Image:
         """Take one picture in and return the image it became.
@@ -65,17 +76,32 @@ class Ingest:
         sent again. Raises what the checks find: InvalidKey, BucketNotFound, UploadTooLarge, EmptyUpload,
         LengthMismatch, any RejectedImage, PreconditionFailed, and Unavailable for what may work later.
         """
+        result = "failed"
+        try:
+            image, known = self._store(upload)
+            result = "known" if known else "stored"
+            return image
+        except ImagestoreError as error:
+            if not isinstance(error, Unavailable):
+                result = "refused"
+            raise
+        finally:
+            self._metrics.count(UPLOADS, result)
+
+    def _store(self, upload: Upload) -> tuple[Image, bool]:
+        """The image, and whether its key had these bytes already."""
         key = make_key() if upload.key is None else check_key(upload.key)
         self._check_bucket(upload.bucket)
         before = self._documents.find_image(upload.bucket, key)
         upload.condition.check(before)
         with spool(
-            upload.source, limit=self._limit, expected=upload.expected, directory=self._directory
+            upload.source, limit=self._room.limit, expected=upload.expected, directory=self._room.directory
         ) as spooled:
+            self._metrics.count(UPLOAD_BYTES, by=spooled.size)
             if before is not None and before.version.digest == spooled.digest:
-                return self._relabel(before, upload)
+                return self._relabel(before, upload), True
             version = self._keep(upload.bucket, key, spooled)
-        return self._name(version, upload.labels, upload.condition)
+        return self._name(version, upload.labels, upload.condition), False
 
     def restore(self, version: Version, condition: Condition) -> Image:
         """Make an older version the newest again, as a new version of the same bytes.

@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import BlobDamaged, StoreUnavailable
 from imagestore.core.image import BlobRef, Digest
+from imagestore.core.metrics import BLOB_DAMAGE, GRIDFS_BYTES, GRIDFS_READS, SILENT, Metrics
 from imagestore.core.streams import Blob, Spool
 from imagestore.store.mongo import Document, Mongo
 
@@ -36,8 +37,9 @@ class Blobs:
     and cannot touch the winner's.
     """
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, metrics: Metrics = SILENT) -> None:
         self._mongo = mongo
+        self._metrics = metrics
         self._files = mongo.collection("blobs.files")
         self._chunks = mongo.collection("blobs.chunks")
         self._claims = mongo.collection("claims")
@@ -141,8 +143,10 @@ class Blobs:
         if stop == start:
             return
         whole = hashlib.sha256() if (start, stop) == (0, ref.length) else None
+        self._metrics.count(GRIDFS_READS)
         first, last = start // ref.chunk_size, (stop - 1) // ref.chunk_size
         for number, data in self._read_chunks(ref, first, last):
+            self._metrics.count(GRIDFS_BYTES, by=len(data))
             if whole is not None:
                 whole.update(data)
                 if number == last and whole.hexdigest() != ref.digest:
@@ -183,6 +187,7 @@ class Blobs:
         return data
 
     def _damaged(self, ref: BlobRef, what: str) -> BlobDamaged:
+        self._metrics.count(BLOB_DAMAGE)
         log.error("blob %s (file %s) is damaged: %s", ref.digest, ref.file_id, what)
         return BlobDamaged(
             "The stored bytes are damaged and were not served: the operator must restore them."

@@ -117,10 +117,13 @@ class Mongo:
         except PyMongoError as error:
             raise StoreUnavailable(f"The database's indexes cannot be built: {error}") from error
 
-    def missing_indexes(self) -> list[str]:
-        """The indexes that the service relies on and the database lacks, as `collection: fields`."""
+    def missing_indexes(self, seconds: float | None = None) -> list[str]:
+        """The indexes that the service relies on and the database lacks, as `collection: fields`.
+
+        Waits for `seconds` at most, by default for those of any read. Raises StoreUnavailable.
+        """
         missing = []
-        with self.reading():
+        with self._bounded(seconds or self._read_timeout):
             for name, wanted in INDEXES.items():
                 present = {
                     (tuple(index["key"].items()), bool(index.get("unique")))

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from imagestore.access.policies import Action, Principal, decide, is_open
 from imagestore.core.errors import InvalidParameter
 from imagestore.core.image import Bucket
+from imagestore.core.metrics import FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import parse_delivery
 from imagestore.imaging.formats import media_type
@@ -62,6 +63,7 @@ def deliver(bucket: str, rest: str) -> Response:
         partial = verdict.status == 206
         blob, outcome = services().fetch.open(version.blob, partial=partial, timings=timings)
         response = answer(verdict, subject, blob)
+        services().metrics.count(FETCH_BYTES, outcome, by=verdict.stop - verdict.start)
         response.headers["Cache-Status"] = CACHE_STATUS[outcome]
     _describe(response, found, verdict)
     response.headers["Server-Timing"] = timings.header()

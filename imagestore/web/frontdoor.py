@@ -1,10 +1,8 @@
-"""Every request's way in and every error's way out: id, principal, common headers, error → answer."""
+"""Every request's way in and every error's way out: principal, common headers, error → answer."""
 
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
@@ -22,6 +20,7 @@ from imagestore.core.errors import (
 )
 from imagestore.core.image import Bucket
 from imagestore.services import Services
+from imagestore.web import journal
 
 log = logging.getLogger(__name__)
 
@@ -80,12 +79,12 @@ SAFE_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _NO_ROUTE = "Nothing is served under this path: /v1/docs lists the routes of REST."
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def install(app: Flask, services: Services) -> None:
     """Put the front door in front of every view of `app`."""
     app.extensions["imagestore"] = services
+    journal.install(app, services.metrics)
     app.before_request(_enter)
     app.after_request(_leave)
     app.register_error_handler(ImagestoreError, _answer_error)
@@ -126,8 +125,6 @@ def _identify(incoming: Request) -> Principal:
 
 
 def _enter() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     if request.is_json and (request.content_length or 0) > JSON_BYTES:
         raise UploadTooLarge(f"A JSON body has at most {JSON_BYTES} bytes: send less at a time.")
     try:
@@ -146,7 +143,7 @@ def _checked_target() -> str:
 
 
 def _leave(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "-")
+    response.headers["X-Request-Id"] = journal.request_id()
     for name, value in SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -155,6 +152,7 @@ def _leave(response: Response) -> Response:
 
 def error_response(status: int, code: str, message: str) -> Response:
     """The one shape of an error: `{"error": {"code": …, "message": …}}`."""
+    g.error_code = code
     response = jsonify({"error": {"code": code, "message": message}})
     response.status_code = status
     if status == 401:
@@ -173,7 +171,7 @@ def validation_response(error: ValidationError) -> Response:
 
 def _answer_error(error: ImagestoreError) -> Response:
     if isinstance(error, Unavailable):
-        log.warning("[%s] %s %s: %s: %s", *_whose(), error.code, error.message)
+        log.warning("%s: %s", error.code, error.message)
     return error_response(ANSWERS[error.code], error.code, error.message)
 
 
@@ -190,17 +188,12 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _answer_depth(error: RecursionError) -> Response:
     """JSON nested so deep that the parser gives up: the only recursion that a request can drive."""
-    log.warning("[%s] %s %s: %s", *_whose(), error)
+    log.warning("%s", error)
     return error_response(400, "invalid_parameter", "The body is nested too deeply to be read.")
 
 
 def _answer_bug(error: Exception) -> Response:
-    log.error("[%s] %s %s failed", *_whose(), exc_info=error)
+    log.error("the request failed", exc_info=error)
     return error_response(
         500, "internal_error", "Something broke on our side; it was logged under the request id."
     )
-
-
-def _whose() -> tuple[str, str, str]:
-    """What a log line says of the request: its id, method and path, with nothing in it that breaks a line."""
-    return g.get("request_id", "-"), request.method, ascii(request.path)[1:-1]

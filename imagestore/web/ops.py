@@ -1,13 +1,20 @@
-"""Ops: is the process alive, can it serve, and if not, what is down."""
+"""Ops: is the process alive, can it serve, what is down, and its metrics for Prometheus."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response, jsonify
 
-from imagestore.core.errors import StoreUnavailable
-from imagestore.web.frontdoor import services
+from imagestore.access.policies import Action
+from imagestore.core.errors import RouteNotFound, StoreUnavailable
+from imagestore.core.metrics import BLOB_DAMAGE, CONTENT_TYPE
+from imagestore.web.frontdoor import require, services
 
 ops = Blueprint("ops", __name__)
+
+READY_SECONDS = 1.5
+"""Longest that /readyz waits for MongoDB: probes give up after a few seconds, often after one or two."""
 
 
 @ops.get("/healthz")
@@ -19,16 +26,41 @@ def healthz() -> Response:
 @ops.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """200 when it can serve, else 503; both name the state of each part. A missing Redis does not stop it."""
-    parts = {"mongodb": _mongodb(), "redis": "up" if services().tier.ping() else "down"}
-    if services().settings.redis_url == "none":
-        parts["redis"] = "off"
-    ready = parts["mongodb"] == "up"
-    return jsonify({"status": "ready" if ready else "not ready", "parts": parts}), 200 if ready else 503
+    mongodb, missing = _mongodb()
+    parts = {"mongodb": mongodb, "redis": _redis()}
+    details: dict[str, Any] = {
+        "missing_indexes": missing,
+        "redis_breaker": services().tier.stats().breaker,
+        "decoders": services().decoders.load(),
+    }
+    damage = services().metrics.total(BLOB_DAMAGE)
+    if damage is not None:
+        details["damaged_reads"] = int(damage)
+    ready = mongodb == "up"
+    answer = {"status": "ready" if ready else "not ready", "parts": parts, "details": details}
+    return jsonify(answer), 200 if ready else 503
 
 
-def _mongodb() -> str:
+@ops.get("/metrics")
+def metrics() -> Response:
+    """Counters of all workers of this service, in Prometheus' text format."""
+    who = services().settings.metrics
+    if who == "off":
+        raise RouteNotFound("Metrics are off: IMAGESTORE_METRICS=admin or public turns them on.")
+    if who == "admin":
+        require(Action.ADMINISTER, None)
+    return Response(services().metrics.text(), content_type=CONTENT_TYPE)
+
+
+def _mongodb() -> tuple[str, list[str]]:
     try:
-        missing = services().mongo.missing_indexes()
+        missing = services().mongo.missing_indexes(READY_SECONDS)
     except StoreUnavailable:
-        return "down"
-    return f"lacks indexes: {'; '.join(missing)}" if missing else "up"
+        return "down", []
+    return f"lacks indexes: {'; '.join(missing)}" if missing else "up", missing
+
+
+def _redis() -> str:
+    if services().settings.redis_url == "none":
+        return "off"
+    return "up" if services().tier.ping() else "down"

@@ -18,6 +18,7 @@ import click
 from flask_openapi3.openapi import OpenAPI
 
 from imagestore.app import create_app
+from imagestore.core.metrics import TABLE
 from imagestore.services import Services
 from imagestore.settings import Settings, environment_name
 
@@ -47,6 +48,7 @@ OTHER_ROUTES = {
     "GET /v1/docs": "The same document as a page to read",
     "GET /v1/docs/redoc.js": "The script of that page",
     "GET /healthz": "Is the process alive?",
+    "GET /metrics": "Counters for Prometheus: see [metrics](metrics.md)",
     "GET /readyz": "Can it serve? Names what is down",
     "GET /{bucket}/image/upload/{rest}": "Deliver an image: see [delivery](delivery.md). HEAD works too",
     "OPTIONS /{bucket}/image/upload/{rest}": "CORS preflight: any page may GET",
@@ -196,10 +198,21 @@ def _opening(path: Path) -> str:
     return sentence.replace("|", "\\|")
 
 
+def metrics_table() -> str:
+    """Every metric: name, kind, labels with their values where these are known, meaning."""
+    lines = ["| metric | kind | labels | what it counts |", "| --- | --- | --- | --- |"]
+    for metric in TABLE:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
+        values = f": {', '.join(metric.values)}" if metric.values else ""
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels}{values} | {metric.about} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings_table),
     "routes": ("rest.md", routes_table),
     "commands": ("cli.md", commands_table),
+    "metrics": ("metrics.md", metrics_table),
     "modules": ("architecture.md", modules_table),
 }
 """Name → page and maker."""

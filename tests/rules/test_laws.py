@@ -29,6 +29,7 @@ HOMES = {
     "click": ("cli/",),
     "rich": ("cli/",),
     "httpx": ("client/",),
+    "prometheus_client": ("core/metrics",),
     "gunicorn": ("cli/", "edge/"),
 }
 """Where each library may be imported. `embedded/` needs the driver to found its replica set."""

@@ -27,6 +27,7 @@ PATHS = [
     "/default/image/upload/x",
     "/healthz",
     "/readyz",
+    "/metrics",
 ]
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -161,5 +162,14 @@ def test_ready_names_its_parts(stranger: httpx.Client) -> None:
     ready = stranger.get("/readyz")
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "ready", "parts": {"mongodb": "up", "redis": "up"}},
+        {
+            "status": "ready",
+            "parts": {"mongodb": "up", "redis": "up"},
+            "details": {
+                "missing_indexes": [],
+                "redis_breaker": "closed",
+                "decoders": {"processes": 1, "busy": 0, "waiting": 0},
+                "damaged_reads": 0,
+            },
+        },
     )

@@ -8,6 +8,7 @@ from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
 from imagestore.web.frontdoor import principal, require, services
+from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, no_content
 from imagestore.web.rest.schemas import (
     BucketAnswer,
@@ -30,6 +31,7 @@ buckets = APIBlueprint(
 
 @buckets.post("/buckets", summary="Make a bucket", responses={"201": BucketAnswer, "409": ErrorAnswer})
 def create_bucket(body: NewBucket) -> Response:
+    note(bucket=body.name)
     require(Action.ADMINISTER, body.name)
     bucket = services().catalog.create_bucket(body.name, body.access)
     return answer_json(BucketAnswer.of(bucket), 201)

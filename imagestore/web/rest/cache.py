@@ -10,6 +10,7 @@ from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
 from imagestore.web.frontdoor import require, services
+from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json
 from imagestore.web.rest.schemas import CacheStats, WarmAnswer, WarmRequest
 
@@ -27,6 +28,7 @@ cache = APIBlueprint(
     "/cache/warm", summary="Load images into Redis before the traffic comes", responses={"200": WarmAnswer}
 )
 def warm_cache(body: WarmRequest) -> Response:
+    note(bucket=body.bucket)
     require(Action.WRITE, body.bucket)
     return answer_json(WarmAnswer(**asdict(services().warmup.warm(body.bucket, body.keys))))
 

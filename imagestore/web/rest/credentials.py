@@ -8,6 +8,7 @@ from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
 from imagestore.web.frontdoor import require, services
+from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, no_content
 from imagestore.web.rest.schemas import (
     CredentialAnswer,
@@ -31,6 +32,7 @@ credentials = APIBlueprint(
 def create_credential(body: NewCredential) -> Response:
     require(Action.ADMINISTER, None)
     issued = services().keyring.issue(list(body.scopes), body.buckets, body.description)
+    note(credential=issued.record.access_key)
     shown = CredentialAnswer.of(issued.record).model_dump()
     return answer_json(IssuedCredential(**shown, secret=issued.secret), 201)
 

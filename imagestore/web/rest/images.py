@@ -15,6 +15,7 @@ from imagestore.core.image import Image, Labels, check_context, check_key, check
 from imagestore.core.urls import delivery_path
 from imagestore.library.ingest import Upload
 from imagestore.web.frontdoor import principal, require, services
+from imagestore.web.journal import note
 from imagestore.web.rest.answers import (
     ERRORS,
     SECURITY,
@@ -136,6 +137,7 @@ def _form_upload(bucket: str, query: UploadQuery) -> Upload:
 
 
 def _created(image: Image) -> Response:
+    note(key=image.key)
     response = answer_json(ImageAnswer.of_image(image, base_url()), 201)
     response.headers["Location"] = base_url() + delivery_path(image.bucket, image.key)
     response.headers["ETag"] = f'"{image.version.digest}"'
@@ -205,6 +207,7 @@ def delete_image(path: ImagePath) -> Response:
     responses={"201": SignedUrl},
 )
 def sign_url(path: BucketPath, body: SignRequest) -> Response:
+    note(key=body.key)
     require(Action.GET_IMAGE, path.bucket)
     target = delivery_path(path.bucket, check_key(body.key), body.version)
     query, expires = services().keyring.sign(str(principal().access_key), unquote(target), body.expires_in)

@@ -1,0 +1,86 @@
+"""What is noted of every request: its id for the log, its metrics, and its lines of access and of audit."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from typing import cast
+
+from flask import Flask, Response, g, request
+
+from imagestore.access.policies import STRANGER, Principal
+from imagestore.core.logs import REQUEST, RequestNote
+from imagestore.core.metrics import HTTP_ERRORS, HTTP_REQUESTS, HTTP_SECONDS, Metrics
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+FACES = {"delivery": "delivery", "ops": "ops", "docs": "rest"}
+"""Blueprint → face; those that are not named here are REST's."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+access_log = logging.getLogger("imagestore.access")
+audit_log = logging.getLogger("imagestore.audit")
+
+
+def install(app: Flask, metrics: Metrics) -> None:
+    """Note every request to `app`. Comes before all else that does something before or after requests."""
+
+    def leave(response: Response) -> Response:
+        took = time.perf_counter() - g.began
+        face = _face()
+        method = request.method if request.method in METHODS else "other"
+        metrics.count(HTTP_REQUESTS, face, method, f"{response.status_code // 100}xx")
+        metrics.observe(HTTP_SECONDS, took, face)
+        if "error_code" in g and response.status_code >= 400:
+            metrics.count(HTTP_ERRORS, g.error_code)
+        _write_lines(response, took)
+        return response
+
+    app.before_request(_enter)
+    app.after_request(leave)
+
+
+def note(**subject: str) -> None:
+    """What a write is about, for the audit log, where the path does not say it: bucket, key, credential."""
+    g.subject = g.get("subject", {}) | subject
+
+
+def request_id() -> str:
+    return cast(str, g.request_id)
+
+
+def _enter() -> None:
+    g.began = time.perf_counter()
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    REQUEST.set(RequestNote(g.request_id, request.method, request.path))
+
+
+def _face() -> str:
+    if request.blueprint is None:
+        return "other"
+    return FACES.get(request.blueprint, "rest")
+
+
+def _write_lines(response: Response, took: float) -> None:
+    status = response.status_code
+    if access_log.isEnabledFor(logging.INFO):
+        fields = {
+            "status": status,
+            "duration_ms": round(took * 1000, 2),
+            "bytes": response.content_length,
+            "address": request.remote_addr,
+        }
+        access_log.info("answered", extra={"fields": fields})
+    if request.method not in SAFE_METHODS and request.endpoint and audit_log.isEnabledFor(logging.INFO):
+        who = cast(Principal, g.get("principal", STRANGER)).access_key
+        subject = {name: str(value) for name, value in (request.view_args or {}).items()}
+        if "access_key" in subject:
+            subject["credential"] = subject.pop("access_key")
+        outcome = g.get("error_code", "ok") if status >= 400 else "ok"
+        fields = {"who": who, **subject, **g.get("subject", {}), "outcome": outcome, "status": status}
+        what = request.endpoint.rpartition(".")[2]
+        audit_log.info("%s", what, extra={"fields": fields | {"address": request.remote_addr}})
