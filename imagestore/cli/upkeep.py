@@ -76,7 +76,7 @@ def fsck(deep: bool, grace: timedelta, rate: float | None, as_json: bool) -> Non
     folder, while the service runs. Exit status: 0 nothing is lost (waste is told), 1 something is lost or
     has to be mended.
     """
-    with _open_mongo() as mongo, progress_bar("checking", wanted=not as_json) as bar:
+    with open_mongo() as mongo, progress_bar("checking", wanted=not as_json) as bar:
         found = Fsck(Inventory(mongo), grace=grace).check(deep=deep, pace=Pace(rate), progress=bar)
     severities = found.severities()
     if as_json:
@@ -126,7 +126,7 @@ def gc(dry_run: bool, grace: timedelta, rate: float | None, as_json: bool) -> No
     grace period: so run this regularly. It is safe while the service runs, and to run again after it was
     interrupted. Works on the database itself, as `imagestore fsck` does.
     """
-    with _open_mongo() as mongo, progress_bar("sweeping", wanted=not as_json) as bar:
+    with open_mongo() as mongo, progress_bar("sweeping", wanted=not as_json) as bar:
         if mongo.missing_indexes():
             raise Failure("The database lacks indexes: start the service once, which builds them.")
         sweep = Sweep(Inventory(mongo), Removals(mongo), Documents(mongo), grace=grace)
@@ -164,7 +164,7 @@ def _plain(tally: Tally[Removal]) -> dict[str, Any]:
 
 
 @contextmanager
-def _open_mongo() -> Iterator[Mongo]:
+def open_mongo() -> Iterator[Mongo]:
     """The database that the settings name, else the embedded one that was noted. Raises Failure."""
     settings = Settings.load()
     url = settings.mongo_url or Notes(settings.data).mongo_url()
@@ -173,7 +173,15 @@ def _open_mongo() -> Iterator[Mongo]:
             f"No database is known in {settings.data}: set IMAGESTORE_MONGO_URL, or, for the embedded "
             "MongoDB, run this where `imagestore serve` runs."
         )
-    mongo = Mongo(url, settings.mongo_database, write_timeout=DEADLINE, read_timeout=DEADLINE)
+    with _opened(url, settings.mongo_database, settings.read_timeout) as mongo:
+        mongo.ping()  # one that is not there is told at once, not at the long deadline
+    with _opened(url, settings.mongo_database, DEADLINE) as mongo:
+        yield mongo
+
+
+@contextmanager
+def _opened(url: str, database: str, deadline: float) -> Iterator[Mongo]:
+    mongo = Mongo(url, database, write_timeout=deadline, read_timeout=deadline)
     try:
         yield mongo
     finally:
