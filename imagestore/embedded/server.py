@@ -23,6 +23,7 @@ LOOPBACK = "127.0.0.1"
 _PAUSE = 0.05
 _PORT_TRIES = 3
 _KEEPER = Path(__file__).with_name("keeper.py")
+_INHERITED = ("PATH", "HOME", "TMPDIR", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH")
 
 
 class EmbeddedError(Exception):
@@ -129,7 +130,12 @@ def _claim(folder: Path) -> int:
 
 
 def _exists(process: str) -> bool:
-    return process.isdigit() and Path("/proc", process).exists()
+    """Whether the process runs; one that ended and was not waited for by its parent does not (proc(5))."""
+    try:
+        status = Path("/proc", str(int(process)), "stat").read_text()
+    except (OSError, ValueError):
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def _remembered_port(folder: Path) -> int:
@@ -178,6 +184,7 @@ def _spawn(folder: Path, command: Sequence[str], lock: int) -> tuple[subprocess.
             stdout=subprocess.PIPE,
             stderr=said,
             cwd=folder,
+            env=_environment(),
             pass_fds=(lock,),
             umask=0o077,
             start_new_session=True,  # the terminal's Ctrl-C is for the service, which drains first
@@ -193,6 +200,11 @@ def _spawn(folder: Path, command: Sequence[str], lock: int) -> tuple[subprocess.
     except BaseException:
         _end(keeper)
         raise
+
+
+def _environment() -> dict[str, str]:
+    """What a program needs to run here, and nothing of the service's settings, among which are secrets."""
+    return {name: value for name, value in os.environ.items() if name in _INHERITED or name.startswith("LC_")}
 
 
 def _end(keeper: subprocess.Popen[bytes]) -> None:

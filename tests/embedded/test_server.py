@@ -44,6 +44,23 @@ def test_it_is_out_of_the_terminals_reach(redis_server: Server) -> None:
     assert os.getpgid(redis_server.pid) != os.getpgid(0)
 
 
+def test_it_gets_no_secret_of_the_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGESTORE_SECRET_KEY", "hidden")
+    monkeypatch.setenv("SOME_TOKEN", "hidden")
+    monkeypatch.setenv("TZ", "UTC")
+    with pytest.raises(EmbeddedError):
+        start_redis(tmp_path / "redis", executable=program(tmp_path, "env; exit 3"))
+    told = (tmp_path / "redis" / "log").read_text()
+    assert "TZ=UTC" in told
+    assert "hidden" not in told
+
+
+def test_its_keeper_gets_no_secret_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGESTORE_SECRET_KEY", "hidden")
+    with start_redis(tmp_path) as started:
+        assert b"hidden" not in Path(f"/proc/{parent_of(started.pid)}/environ").read_bytes()
+
+
 def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "redis"
     with start_redis(folder):
@@ -80,6 +97,16 @@ def test_a_killed_parent_takes_its_server_along_and_the_folder_is_free_again(tmp
         parent.kill()
         parent.wait()
         with start_redis(tmp_path) as again:  # waits for the orphan's end
+            assert not running(pid)
+            assert again.alive()
+
+
+def test_an_owner_that_ended_but_was_not_waited_for_is_gone(tmp_path: Path) -> None:
+    with python(START, tmp_path) as parent:
+        pid = int(next_line(parent))
+        parent.kill()
+        os.waitid(os.P_PID, parent.pid, os.WEXITED | os.WNOWAIT)
+        with start_redis(tmp_path) as again:
             assert not running(pid)
             assert again.alive()
 
