@@ -192,11 +192,14 @@ class Inventory:
         return [_version(each, each["_id"]) for each in self._find("versions", "_id", list(version_ids))]
 
     def find_names(self, names: Iterable[tuple[str, str]]) -> list[NameRecord]:
-        wanted = [{"bucket": bucket, "key": key} for bucket, key in dict.fromkeys(names)]
-        if not wanted:
-            return []
-        with self._mongo.reading():
-            return [_name(each) for each in self._images.find({"$or": wanted})]
+        keys: dict[str, list[str]] = {}
+        for bucket, key in dict.fromkeys(names):
+            keys.setdefault(bucket, []).append(key)
+        found: list[NameRecord] = []
+        for bucket, some in keys.items():
+            with self._mongo.reading():
+                found += map(_name, self._images.find({"bucket": bucket, "key": {"$in": some}}))
+        return found
 
     def have_versions(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the names that have any version at all."""
