@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
@@ -10,7 +11,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
-from imagestore.core.errors import InvalidParameter
+from imagestore.core.errors import InvalidKey, InvalidParameter
 from imagestore.core.image import Image, Labels, check_context, check_key, check_tags
 from imagestore.core.urls import delivery_path
 from imagestore.library.ingest import Upload
@@ -50,6 +51,10 @@ images = APIBlueprint(
     abp_security=SECURITY,
     abp_responses=ERRORS,
 )
+
+VERSION_ROUTES = re.compile(r".+/versions(/\d+(/restore)?)?")
+"""Keys whose paths are those of `versions.py`: under them a DELETE would take a version of another image.
+The digits are all that the routes take for a number. S3 has such keys, so this is no rule of `check_key`."""
 
 UPLOAD_ANSWERS: Responses = {
     "201": ImageAnswer,
@@ -115,7 +120,7 @@ def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> 
     return Upload(
         bucket=bucket,
         source=request.stream,
-        key=key,
+        key=_check_route(key),
         expected=request.content_length,
         labels=read_labels(query.tags, query.context),
         condition=read_condition(),
@@ -130,10 +135,20 @@ def _form_upload(bucket: str, query: UploadQuery) -> Upload:
     return Upload(
         bucket=bucket,
         source=file.stream,
-        key=request.form.get("key", query.key),
+        key=_check_route(request.form.get("key", query.key)),
         labels=read_labels(request.form.get("tags", query.tags), request.form.get("context", query.context)),
         condition=read_condition(),
     )
+
+
+def _check_route(key: str | None) -> str | None:
+    """`key`, if REST can reach an image under it. Raises InvalidKey."""
+    if key is not None and VERSION_ROUTES.fullmatch(key):
+        raise InvalidKey(
+            "REST reads a key that ends in /versions, /versions/<number> or /versions/<number>/restore "
+            "as that route of another image: choose another ending."
+        )
+    return key
 
 
 def _created(image: Image) -> Response:

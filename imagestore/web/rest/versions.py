@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
+from imagestore.core.errors import InvalidParameter
 from imagestore.core.image import check_key
 from imagestore.web.frontdoor import require, services
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, base_url, no_content, read_condition
@@ -79,5 +80,10 @@ def restore_version(path: VersionPath) -> Response:
 )
 def delete_version(path: VersionPath) -> Response:
     require(Action.WRITE, path.bucket)
+    if "If-Match" in request.headers or "If-None-Match" in request.headers:
+        raise InvalidParameter(
+            "Deleting one version takes no If-Match and no If-None-Match, since a version never changes: "
+            "leave them out."
+        )
     services().catalog.delete_version(path.bucket, check_key(path.key), path.number)
     return no_content()

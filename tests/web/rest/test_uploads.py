@@ -175,3 +175,32 @@ def test_of_writers_with_the_same_condition_one_wins(rest: httpx.Client, images:
     assert rest.put(f"{images}/it", content=DATA, headers={"If-None-Match": "*"}).status_code == 201
     lost = rest.put(f"{images}/it", content=DATA, headers={"If-None-Match": "*"})
     check_error(lost, 412, "precondition_failed")
+
+
+@pytest.mark.parametrize(
+    "ending", ["versions", "versions/{}", "versions/{}/restore", "versions/٣", "versions/0"]
+)
+def test_a_key_whose_path_is_a_route_of_versions_is_refused(
+    rest: httpx.Client, images: str, ending: str
+) -> None:
+    number = rest.put(f"{images}/a/q", content=DATA).json()["version"]
+    key = f"a/q/{ending.format(number)}"
+    for answer in (
+        rest.put(f"{images}/{key}", content=DATA),
+        rest.post(images, content=DATA, params={"key": key}),
+        rest.post(images, data={"key": key}, files={"file": ("a.jpg", DATA)}),
+    ):
+        check_error(answer, 400, "invalid_key")
+        assert "choose another ending" in answer.json()["error"]["message"]
+    assert [each["key"] for each in rest.get(images).json()["images"]] == ["a/q"]
+
+
+@pytest.mark.parametrize("key", ["versions", "versions/5", "q/versions/x", "q/versions/5x", "q/versions/5/6"])
+def test_a_key_like_a_route_of_versions_names_itself_alone(
+    rest: httpx.Client, bucket: str, images: str, key: str
+) -> None:
+    check_created(rest, rest.put(f"{images}/q", content=OTHER), bucket, "q", OTHER)
+    check_created(rest, rest.put(f"{images}/{key}", content=DATA), bucket, key)
+    assert rest.get(f"{images}/{key}").json()["key"] == key
+    assert rest.delete(f"{images}/{key}").status_code == 204
+    assert [each["key"] for each in rest.get(images).json()["images"]] == ["q"]

@@ -118,3 +118,12 @@ def test_the_last_version_takes_the_image_along(rest: httpx.Client, images: str,
     check_error(rest.get(f"{images}/a/b"), 404, "image_not_found")
     check_error(rest.get(history[0]["url"]), 404, "image_not_found")
     assert rest.get(images).json()["images"] == []
+
+
+@pytest.mark.parametrize("condition", [{"If-Match": "*"}, {"If-Match": '"x"'}, {"If-None-Match": "*"}])
+def test_deleting_a_version_refuses_conditions(
+    rest: httpx.Client, images: str, history: list[dict], condition: dict[str, str]
+) -> None:
+    path = f"{images}/a/b/versions/{history[0]['version']}"
+    check_error(rest.delete(path, headers=condition), 400, "invalid_parameter")
+    assert rest.get(path).status_code == 200
