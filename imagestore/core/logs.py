@@ -30,9 +30,11 @@ _TRACES = (
     ),
     (re.compile(r"(?i)(authorization['\"]?\s*[=:,]\s*b?['\"]?)[^'\"\r\n]+"), r"\1***"),
     (re.compile(r"\b((?:Basic|Bearer) )[A-Za-z0-9+/_.~-]{6,}=*"), r"\1***"),
+    (re.compile(r"(?<![\w-])(?=[^A-Z]{0,42}[A-Z])(?=[^a-z]{0,42}[a-z])[A-Za-z0-9_-]{43}(?![\w-])"), HIDDEN),
     (re.compile(r"\bs--[A-Za-z0-9_-]{8,43}--"), "s--***--"),
 )
-"""What secrets look like wherever they turn up: URLs with a password, signed URLs, headers."""
+"""What secrets look like wherever they turn up: URLs with a password, signed URLs, headers; and 32 bytes in
+URL-safe base64, which is what the secrets of credentials are, pasted where a name belongs."""
 
 
 @dataclass(frozen=True, slots=True)

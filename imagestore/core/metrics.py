@@ -167,6 +167,7 @@ class Metrics:
 
     def __init__(self, *, enabled: bool = True) -> None:
         self._parts: dict[str, Any] = {}
+        self._children: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._folder: str | None = None
         if not enabled:
             return
@@ -200,21 +201,26 @@ class Metrics:
 
     def count(self, metric: Metric, *labels: str, by: float = 1) -> None:
         """Add to a counter; to a gauge too, where `by` may be negative."""
-        part = self._parts.get(metric.name)
-        if part is not None:
-            (part.labels(*labels) if labels else part).inc(by)
+        if self._parts:
+            self._part(metric, labels).inc(by)
 
     def put(self, metric: Metric, value: float, *labels: str) -> None:
         """Set a gauge."""
-        part = self._parts.get(metric.name)
-        if part is not None:
-            (part.labels(*labels) if labels else part).set(value)
+        if self._parts:
+            self._part(metric, labels).set(value)
 
     def observe(self, metric: Metric, value: float, *labels: str) -> None:
         """Note one value in a histogram."""
-        part = self._parts.get(metric.name)
-        if part is not None:
-            (part.labels(*labels) if labels else part).observe(value)
+        if self._parts:
+            self._part(metric, labels).observe(value)
+
+    def _part(self, metric: Metric, labels: tuple[str, ...]) -> Any:
+        """The library's own look-up by labels takes as long as the counting."""
+        known = self._children.get((metric.name, labels))
+        if known is None:
+            part = self._parts[metric.name]
+            known = self._children[metric.name, labels] = part.labels(*labels) if labels else part
+        return known
 
     def text(self) -> bytes:
         """What a scraper reads (CONTENT_TYPE): all workers' counters added up."""

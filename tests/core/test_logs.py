@@ -104,6 +104,7 @@ TRACES = [
     ("[(b'authorization', b'Basic QURNSU46aHVudGVyMjI=')]", "QURNSU46aHVudGVyMjI"),
     ("sent Basic QURNSU46aHVudGVyMjI=", "QURNSU46aHVudGVyMjI"),
     ("/demo/image/upload/s--AbCdEf12--/w_100/a.jpg", "AbCdEf12"),
+    ("DELETE /v1/credentials/c-C4hShLiey6Awei2mxMSb3znC_LJloE2SRRdI0ujyU", "c-C4h"),
     (f"the key is {SECRET}.", SECRET),
     ("as in a URL S3cr3t%2Fwith%2Bodd%3D%27chars", "S3cr3t%2F"),
 ]
