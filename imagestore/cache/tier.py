@@ -13,14 +13,17 @@ from imagestore.cache.envelope import Content, Envelope
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.scripts import DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
-from imagestore.cache.wire import Wire, is_wrong_type
+from imagestore.cache.wire import Command, Wire, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
 
 STALE_SECONDS = 86400.0
-"""How long Redis keeps an alias beyond its freshness. It is there for when MongoDB is not; and were the short
-time of freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
+"""How long Redis keeps an alias beyond its freshness, when nobody reads it any more. Were the short time of
+freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
 
 FORGET_TRIES = 2
+FORGET_BATCH = 250
+"""Fences of one round trip: some 200 kB at most with the longest names, and some milliseconds of Redis."""
+
 SCAN_SIZE = 1000
 SCAN_STEPS = 1_000_000
 """Keys that Redis looks at in one step, and the most steps: a billion keys."""
@@ -75,18 +78,17 @@ class Tier:
 
     # Aliases
 
-    def read_aliases(self, names: Sequence[str], *, stale_ok: bool = False) -> list[Alias | None]:
+    def read_aliases(self, names: Sequence[str]) -> list[Alias | None]:
         """The aliases of `names`, in their order, in one round trip; None for one that is not there.
 
-        One that outlived its time counts as not there, unless `stale_ok`: then it is returned for up to
-        STALE_SECONDS more, which is for when the truth cannot be had.
+        One that outlived its time counts as not there.
         """
         keys = [redis_key("alias", name) for name in names]
         # The time left is Redis' own, so clocks that differ do no harm, and it is asked for before the value:
         # what is written between the two can then only be missed, not an old value be taken for a fresh one.
         answers = self._wire.converse([command for key in keys for command in (("PTTL", key), ("GET", key))])
         return [
-            self._alias(key, left, value, stale_ok)
+            self._alias(key, left, value)
             for key, left, value in zip(keys, answers[::2], answers[1::2], strict=True)
         ]
 
@@ -95,7 +97,8 @@ class Tier:
 
         `generation` is the one under which the payload was read from the store, 0 or more.
         """
-        taken = self._keep_newest(name, b"a", generation, payload, STALE_SECONDS + ttl) == 1
+        arguments = self._newest(name, b"a", generation, payload, STALE_SECONDS + ttl)
+        taken = self._wire.run(KEEP_NEWEST, *arguments) == 1
         self._tally.add("stored" if taken else "skipped")
         return taken
 
@@ -107,11 +110,21 @@ class Tier:
         when Redis was not reached: an old alias may be believed until its freshness ends. A write is rare and
         its visibility dear, so this asks even while the breaker is open, and once more after a failure.
         """
-        for _ in range(FORGET_TRIES):
-            answer = self._keep_newest(name, b"f", generation, b"", self._fence_seconds, insist=True)
-            if isinstance(answer, int):
-                return True
-        return False
+        return self.forget_many([(name, generation)])
+
+    def forget_many(self, written: Sequence[tuple[str, int]]) -> bool:
+        """`forget` for many names with their generations, in one round trip for each FORGET_BATCH of them.
+
+        The one more try is for all together, so a server that hangs costs two timeouts however many there
+        are. False when it is not known of every name that no older alias is left in Redis.
+        """
+        tries = FORGET_TRIES
+        for start in range(0, len(written), FORGET_BATCH):
+            while not self._fence(written[start : start + FORGET_BATCH]):
+                tries -= 1
+                if tries == 0:
+                    return False
+        return True
 
     def forget_all(self) -> bool:
         """Drop every alias, and the fences too: the store came to hold another state than was remembered.
@@ -172,11 +185,6 @@ class Tier:
             for answer in self._wire.converse([("EXISTS", redis_key("blob", name)) for name in names])
         ]
 
-    def delete_blobs(self, names: Sequence[str]) -> int:
-        """Drop the blobs of `names` (some hundreds at most), in one round trip; how many were there."""
-        answers = self._wire.converse([("UNLINK", redis_key("blob", name)) for name in names])
-        return sum(answer for answer in answers if isinstance(answer, int))
-
     # Leases
 
     def try_lease(self, name: str, seconds: float) -> Lease:
@@ -211,9 +219,9 @@ class Tier:
         """Close the connections; from then on everything is a miss. Safe to call again."""
         self._wire.close()
 
-    def _alias(self, key: bytes, left: object, value: object, stale_ok: bool) -> Alias | None:
+    def _alias(self, key: bytes, left: object, value: object) -> Alias | None:
         opened = self._open(key, value, (b"a", b"f"))
-        fresh = stale_ok or (isinstance(left, int) and left > _milliseconds(STALE_SECONDS))
+        fresh = isinstance(left, int) and left > _milliseconds(STALE_SECONDS)
         if opened is None or opened[0] == b"f" or not fresh:
             self._tally.add("misses")
             return None
@@ -221,20 +229,23 @@ class Tier:
         body = opened[1]
         return Alias(int(body[:GENERATION_DIGITS]), body[GENERATION_DIGITS:])
 
-    def _keep_newest(
-        self,
-        name: str,
-        content: Content,
-        generation: int,
-        payload: bytes,
-        seconds: float,
-        *,
-        insist: bool = False,
-    ) -> object:
+    def _fence(self, written: Sequence[tuple[str, int]]) -> bool:
+        # The first one brings the script along, so that Redis knows it when it gets to the others.
+        script = ("EVAL", KEEP_NEWEST.source)
+        commands: list[Command] = []
+        for name, generation in written:
+            commands.append((*script, 1, *self._newest(name, b"f", generation, b"", self._fence_seconds)))
+            script = ("EVALSHA", KEEP_NEWEST.sha)
+        return all(isinstance(answer, int) for answer in self._wire.converse(commands, insist=True))
+
+    def _newest(
+        self, name: str, content: Content, generation: int, payload: bytes, seconds: float
+    ) -> tuple[bytes, bytes, str, int]:
+        """The key and the arguments of KEEP_NEWEST."""
         key = redis_key("alias", name)
         digits = f"{generation:0{GENERATION_DIGITS}d}"
         value = self._envelope.seal(content, key, digits.encode() + payload)
-        return self._wire.run(KEEP_NEWEST, key, value, digits, _milliseconds(seconds), insist=insist)
+        return key, value, digits, _milliseconds(seconds)
 
     def _open(self, key: bytes, answer: object, contents: Sequence[Content]) -> tuple[bytes, bytes] | None:
         """What is inside a value that Redis gave for `key`; a bad one is counted, deleted and None."""

@@ -65,8 +65,11 @@ class Wire:
         """The answer to one command. `insist` makes the call even while the breaker is open."""
         return self._ask(lambda redis: redis.execute_command(*command), insist=insist)
 
-    def converse(self, commands: Sequence[Command]) -> list[object]:
-        """The answers to several commands, in their order, for one round trip; not a transaction."""
+    def converse(self, commands: Sequence[Command], *, insist: bool = False) -> list[object]:
+        """The answers to several commands, in their order, for one round trip; not a transaction.
+
+        `insist` as with `command`.
+        """
         if not commands:
             return []
 
@@ -76,7 +79,7 @@ class Wire:
                     pipeline.execute_command(*command)
                 return pipeline.execute(raise_on_error=False)
 
-        answers = self._ask(talk)
+        answers = self._ask(talk, insist=insist)
         if not isinstance(answers, list):
             return [answers] * len(commands)
         refusals = sum(isinstance(answer, Exception) for answer in answers)
@@ -84,7 +87,7 @@ class Wire:
             self._tally.add("errors", refusals)
         return answers
 
-    def run(self, script: Script, key: bytes, *arguments: bytes | str | int, insist: bool = False) -> object:
+    def run(self, script: Script, key: bytes, *arguments: bytes | str | int) -> object:
         """The answer of a script: one round trip, two when the server does not know the script yet."""
 
         def talk(redis: Any) -> Any:
@@ -93,7 +96,7 @@ class Wire:
             except NoScriptError:
                 return redis.execute_command("EVAL", script.source, 1, key, *arguments)
 
-        return self._ask(talk, insist=insist)
+        return self._ask(talk)
 
     def close(self) -> None:
         """Close every connection. From then on the server is not reached any more."""

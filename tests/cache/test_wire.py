@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from imagestore.cache.tier import Tier
+from imagestore.cache.tier import FORGET_BATCH, Tier
 from imagestore.embedded import Server, start_redis
 from tests.cache.conftest import MakeTier
 from tests.cache.redis_proxy import RedisProxy
@@ -86,6 +86,14 @@ def test_an_alias_is_forgotten_even_while_the_breaker_is_open(
     assert until(lambda: tier.forget("image", 2))
     assert other.read_aliases(["image"]) == [None]
     assert tier.ping()
+
+
+def test_many_aliases_cost_a_hung_server_two_timeouts(make_tier: MakeTier, own_server: Server) -> None:
+    tier = make_tier(own_server.url, timeout=TIMEOUT)
+    with stopped(own_server):
+        assert not tier.forget_many([(f"version {number}", 1) for number in range(4 * FORGET_BATCH)])
+    assert tier.stats().errors == 2
+    assert until(lambda: tier.forget_many([("version 1", 1)]))
 
 
 def test_a_killed_server_is_a_miss_until_it_is_back(make_tier: MakeTier, tmp_path: Path) -> None:
