@@ -18,6 +18,7 @@ from imagestore.edge.front import Front
 from imagestore.edge.worker import EdgeWorker
 from imagestore.services import Services
 from imagestore.settings import Settings
+from imagestore.web.ops import LIVENESS
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             body_timeout=self._settings.body_timeout,
             send_timeout=self._settings.send_timeout,
             spool_directory=self._settings.data / "spool",
+            unqueued=frozenset({LIVENESS}),
             on_shutdown=services.close,
             metrics=services.metrics,
         )
@@ -90,8 +92,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             return
         try:
             self._on_worker_end(worker.pid, set(arbiter.WORKERS))
-        except OSError as error:  # a full disk, such as it is: the service matters more than its counters
-            log.warning("the counters of worker %s are not folded: %s", worker.pid, error)
+        except Exception:  # a full disk, say: the service matters more than its counters
+            log.exception("the counters of worker %s stay where they are", worker.pid)
 
     def run(self) -> None:
         _Arbiter(self).run()

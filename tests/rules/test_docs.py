@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from imagestore.core.metrics import TABLE
 from imagestore.core.urls import check_signature
 from imagestore.settings import PREFIX, Settings, environment_name, variables
 from imagestore.web.frontdoor import ANSWERS, HTTP_CODES
@@ -91,6 +92,14 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
         words = named.split()
         group = words[0] in ("bucket", "credential")
         assert f"imagestore {' '.join(words[: 2 if group else 1])}" in known, named
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_metric_that_a_page_names_exists(page: Path) -> None:
+    known = {metric.name for metric in TABLE}
+    named = set(re.findall(r"\bimagestore_[a-z_]+[a-z]", TEXTS[page]))
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= known
 
 
 @pytest.mark.quick
