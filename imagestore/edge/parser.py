@@ -12,9 +12,9 @@ class EdgeParser(H1CProtocol):  # type: ignore[misc]  # gunicorn_h1c has no type
     """Keeps the beginning of the next request until `reset`, however much of it there is.
 
     On a kept-alive connection the next request may arrive before gunicorn is quite done with the one before.
-    The C parser (the extra `fast`) cuts what it keeps of it at 64 KiB, and gunicorn must then close the connection: an upload
-    right after an answer would fail. Here that is held beside the parser; the protocol stops reading when
-    `held` grows large.
+    The C parser (the extra `fast`) cuts what it keeps of it at 64 KiB, and gunicorn must then close the
+    connection: an upload right after an answer would fail. Here that is held beside the parser; the protocol
+    stops reading when `held` grows large.
     """
 
     remaining_truncated = False
