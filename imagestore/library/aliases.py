@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imagestore.cache.tier import Tier
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
 
+log = logging.getLogger(__name__)
+
+SHOWN_NUMBERS = 10
+"""Versions that one line of the log names."""
+
 
 class Aliases:
-    """Reads and writes aliases as values of ours.
+    """Reads and writes aliases as values of ours. `ttl` is how long one is believed, in seconds.
 
     Every write to a name calls `forget_…` with the name's new generation, which also keeps a slow reader
-    from putting what it read before the write back.
+    from putting what it read before the write back. Where Redis is not reached for that, workers that do
+    reach it may believe the old alias until its `ttl` ends: the write stands, and an error is logged.
     """
 
     def __init__(self, tier: Tier, ttl: float) -> None:
@@ -60,16 +68,37 @@ class Aliases:
         self._write(_credential_name(access_key), 0, payload)
 
     def forget_bucket(self, name: str, generation: int) -> None:
-        self._tier.forget(_bucket_name(name), generation)
+        self._forget(f"bucket {name!r}", [(_bucket_name(name), generation)])
 
     def forget_image(self, bucket: str, key: str, generation: int) -> None:
-        self._tier.forget(_image_name(bucket, key), generation)
+        self._forget(f"image {key!r} in bucket {bucket!r}", [(_image_name(bucket, key), generation)])
 
     def forget_version(self, bucket: str, key: str, number: int) -> None:
-        self._tier.forget(_version_name(bucket, key, number), 1)
+        self.forget_versions(bucket, key, [number])
+
+    def forget_versions(self, bucket: str, key: str, numbers: Sequence[int]) -> None:
+        """Many versions of one image, in few round trips; see `Tier.forget_many`."""
+        shown = ", ".join(str(number) for number in numbers[:SHOWN_NUMBERS])
+        if len(numbers) > SHOWN_NUMBERS:
+            shown += f" and {len(numbers) - SHOWN_NUMBERS} more"
+        self._forget(
+            f"version {shown} of image {key!r} in bucket {bucket!r}",
+            [(_version_name(bucket, key, number), 1) for number in numbers],
+        )
 
     def forget_credential(self, access_key: str) -> None:
-        self._tier.forget(_credential_name(access_key), 1)
+        self._forget(f"credential {access_key!r}", [(_credential_name(access_key), 1)])
+
+    def forget_all(self) -> bool:
+        """All that is remembered; False when Redis could not be told."""
+        return self._tier.forget_all()
+
+    def _forget(self, what: str, written: Sequence[tuple[str, int]]) -> None:
+        if not self._tier.forget_many(written) and self._tier.enabled:
+            until = (datetime.now(UTC) + timedelta(seconds=self._ttl)).isoformat(timespec="milliseconds")
+            log.error(
+                "Redis was not told of a change: old knowledge of %s may be believed until %s", what, until
+            )
 
     def _write(self, name: str, generation: int, payload: dict[str, Any]) -> None:
         text = json.dumps(payload, separators=(",", ":")).encode()

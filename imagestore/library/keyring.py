@@ -55,7 +55,11 @@ class Keyring:
         return self._registry.list_credentials()
 
     def revoke(self, access_key: str) -> None:
-        """Raises CredentialNotFound. When it returns, no worker takes the credential any more."""
+        """Raises CredentialNotFound. When it returns, no worker takes the credential any more.
+
+        But if Redis could not be reached from here, workers that reach it may take the credential for as long
+        as they believe an alias; `Aliases` logs until when.
+        """
         if not self._registry.drop_credential(access_key):
             raise CredentialNotFound(f"There is no credential {access_key[:MAX_ACCESS_KEY]!r} to revoke.")
         self._aliases.forget_credential(access_key)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound
 from imagestore.core.image import Condition, Image, Labels
+from imagestore.library.aliases import Aliases
 from tests.library.conftest import BUCKET, House, picture
 
 Change = Callable[[House, Image], object]
@@ -181,3 +188,60 @@ def test_a_bucket_that_goes_and_comes_again_is_seen_at_once(
     house.put("a", picture(1))
     assert house.find("a").bucket.visibility == "private"
     assert seen(house) == 1
+
+
+@contextmanager
+def aliases_at(url: str, ttl: float) -> Iterator[Aliases]:
+    tier = Tier(url, timeout=5.0, value_bytes=1000, integrity_key=b"secret")
+    try:
+        yield Aliases(tier, ttl)
+    finally:
+        tier.close()
+
+
+def forget_each(aliases: Aliases) -> None:
+    aliases.forget_bucket("shop", 2)
+    aliases.forget_image("shop", "a\nb", 2)
+    aliases.forget_version("shop", "c", 1795470000)
+    aliases.forget_versions("shop", "d", range(1, 13))
+    aliases.forget_credential("READER")
+
+
+def test_a_change_that_redis_was_not_told_of_is_an_error_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+    with socket.socket() as unheard:  # bound, so that nobody else gets the port, but not listening
+        unheard.bind(("127.0.0.1", 0))
+        with aliases_at(f"redis://127.0.0.1:{unheard.getsockname()[1]}/0", ttl=90) as aliases:
+            forget_each(aliases)
+    after = datetime.now(UTC)
+    assert {record.levelno for record in caplog.records} == {logging.ERROR}
+    found = [re.search("old knowledge of (.+) may be believed until (.+)", line) for line in caplog.messages]
+    assert [match[1] for match in found if match] == [
+        "bucket 'shop'",
+        "image 'a\\nb' in bucket 'shop'",
+        "version 1795470000 of image 'c' in bucket 'shop'",
+        "version 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 2 more of image 'd' in bucket 'shop'",
+        "credential 'READER'",
+    ]
+    ends = [datetime.fromisoformat(match[2]) - timedelta(seconds=90) for match in found if match]
+    assert all(before <= end <= after for end in ends)
+
+
+def test_nothing_is_logged_where_redis_was_told_or_there_is_none(
+    redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for url in (redis_url, "none"):
+        with aliases_at(url, ttl=90) as aliases:
+            forget_each(aliases)
+    assert caplog.messages == []
+
+
+def test_many_versions_are_forgotten_together(house: House, image: Image) -> None:
+    numbers = [each.number for each in house.services.catalog.list_versions(BUCKET, "a")]
+    for number in numbers:
+        house.find("a", number)
+        assert house.find("a", number).remembered
+    house.services.fetch._aliases.forget_versions(BUCKET, "a", numbers)
+    assert not any(house.find("a", number).remembered for number in numbers[1:])
