@@ -36,6 +36,9 @@ class Front:
     not taken the next 64 KiB within `send_timeout` seconds is cut off. So is an answer that cannot be
     finished, short of its Content-Length. The application's iterable is always closed, in a thread.
 
+    GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
+    threads are: for what never waits for anything.
+
     `body_limit` is bytes; `body_timeout` is seconds of silence, and a whole body gets that plus a second for
     each 16 KiB. Bodies over 1 MiB go to unnamed files in `spool_directory` (None: the system's).
     `on_shutdown` is called in a thread when the last request is over. Each request has a context of its own
@@ -49,6 +52,7 @@ class Front:
     body_timeout: float
     send_timeout: float
     spool_directory: Path | None
+    unqueued: frozenset[str] = frozenset()
     on_shutdown: Callable[[], None] | None = None
     metrics: Metrics = SILENT
 
@@ -92,9 +96,10 @@ class Front:
             if not isinstance(error, RequestTimeout):
                 await discard_rest(receive)
             return
-        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body))
+        queued = scope["path"] not in self.unqueued or scope["method"] not in ("GET", "HEAD")
+        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body), queued=queued)
         try:
-            if self._steps >= self._most_steps:
+            if queued and self._steps >= self._most_steps:
                 overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
                 self.metrics.count(EDGE_REFUSALS, overload.code)
                 await self._send_whole(scope, send, refuse(overload))
@@ -161,15 +166,21 @@ class _TooSlow(Exception):
 
 
 class _Call:
-    """An exchange in the thread pool: one step at a time, and its closing after the last of them."""
+    """An exchange in the thread pool: one step at a time, and its closing after the last of them.
 
-    def __init__(self, pool: ThreadPoolExecutor, exchange: Exchange) -> None:
+    One that is not `queued` takes its steps at once, where it is.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, exchange: Exchange, *, queued: bool) -> None:
         self.exchange = exchange
+        self.queued = queued
         self.context = copy_context()
         self._pool = pool
         self._last: Future[Chunk] | None = None
 
     async def run(self, step: Callable[[], Chunk]) -> Chunk:
+        if not self.queued:
+            return self.context.run(step)
         self._last = self._pool.submit(self.context.run, step)
         return await asyncio.wrap_future(self._last)
 

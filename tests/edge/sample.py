@@ -47,6 +47,10 @@ def answer_pid(environ, start_response, query):
     return reply(start_response, str(os.getpid()).encode())
 
 
+def answer_live(environ, start_response, query):
+    return reply(start_response, b"alive")
+
+
 def answer_parser(environ, start_response, query):
     (client, *_) = (
         found for found in gc.get_objects() if isinstance(found, EdgeProtocol) and not found._closed
@@ -144,5 +148,6 @@ front = Front(
     body_timeout=float(os.environ.get("SAMPLE_BODY_TIMEOUT", "20")),
     send_timeout=float(os.environ.get("IMAGESTORE_SEND_TIMEOUT", "20")),
     spool_directory=RECORD.parent,
+    unqueued=frozenset({"/live"}),
     on_shutdown=lambda: note("shut down"),
 )

@@ -229,6 +229,11 @@ def test_requests_beyond_the_queue_are_refused(tmp_path: Path) -> None:
         for answer in answers:
             assert (answer.status, answer.headers["retry-after"]) == (503, "1")
             assert json.loads(answer.body)["error"]["code"] == "overloaded"
+        live = server.request("/live", headers={"Connection": "close"})
+        assert (live.status, live.body) == (200, b"alive")
+        head = server.request("/live", "HEAD")
+        assert (head.status, head.headers["content-length"], head.body) == (200, "5", b"")
+        assert server.request("/live", "POST").status == 503
         flag.touch()
         assert [read_answer(client).body for client in clients if client not in refused] == [b"waited"] * 17
 
