@@ -13,6 +13,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_CONNECTIONS, EDGE_REFUSALS
 from imagestore.edge.asgi import ABORT, Scope
+from imagestore.edge.host import check_host
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     - A connection beyond `worker.connections` gets 503 and is closed.
     - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
     - A scope carries `abort` under `ABORT`. What the HTTP parser refuses is answered in our error shape, and
-      so is a body that ends short of its Content-Length (RFC 9112, section 8).
+      so are a request without a valid Host (RFC 9112, section 3.2) and a body that ends short of its
+      Content-Length (section 8).
     """
 
     worker: EdgeWorker
@@ -103,6 +105,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _on_headers_complete(self) -> bool:
         self._cancel_head_timer()
         self._answering = False
+        check_host(self._callback_parser.http_version, self._callback_parser.headers)
         skip_body: bool = super()._on_headers_complete()
         return skip_body
 

@@ -100,6 +100,41 @@ def test_a_request_that_takes_its_time_is_not_a_slow_head(hasty: Server, tmp_pat
         assert read_answer(client).status == 200
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host:\r\n", b"host: a/b\r\n", b"Host: a\r\nHost: a\r\n"])
+def test_a_request_without_one_valid_host_is_answered_400_and_closed(server: Server, hosts: bytes) -> None:
+    runs = server.runs()
+    with server.connect() as client:
+        client.sendall(b"GET /pid HTTP/1.1\r\n" + hosts + b"\r\n" + REQUEST)
+        assert_refused(read_to_end(client))
+    assert server.runs() == runs
+
+
+def test_a_later_request_without_host_is_answered_400_and_closed(server: Server) -> None:
+    with server.connect() as client:
+        client.sendall(REQUEST)
+        assert read_answer(client).status == 200
+        client.sendall(REQUEST.replace(b"Host: x\r\n", b""))
+        assert_refused(read_to_end(client))
+
+
+def test_the_slow_parser_asks_for_a_host_too(tmp_path: Path) -> None:
+    with serve(tmp_path, "--http-parser", "python") as server, server.connect() as client:
+        assert server.request("/parser").body == b"PythonProtocol"
+        client.sendall(REQUEST.replace(b"Host: x\r\n", b""))
+        assert_refused(read_to_end(client))
+
+
+def assert_refused(got: bytes) -> None:
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in head
+    assert json.loads(body)["error"]["code"] == "invalid_request"
+
+
+def test_http_1_0_needs_no_host(server: Server) -> None:
+    assert server.exchange(b"GET /pid HTTP/1.0\r\n\r\n").status == 200
+
+
 def test_an_idle_connection_is_closed_without_a_word(tmp_path: Path) -> None:
     with serve(tmp_path, "--keep-alive", "1") as server, server.connect() as client:
         client.sendall(REQUEST)

@@ -1,0 +1,43 @@
+"""Which Host a request must have (RFC 9112, section 3.2), which neither gunicorn nor its parser looks at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+from gunicorn.http.errors import ParseException
+
+_AUTHORITY = re.compile(
+    rb"(?:\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\]|[A-Za-z0-9._~-]{1,255})(?::(?P<port>[0-9]{0,5}))?"
+)
+"""`uri-host [":" port]` (RFC 3986, section 3.2), of registered names those alone that networks have."""
+
+
+class InvalidHost(ParseException):  # type: ignore[misc]  # gunicorn has no types
+    """The request has no Host, more than one, or one that names no host. It is answered 400."""
+
+
+def check_host(version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Raise InvalidHost unless there is one valid Host; before HTTP/1.1, none will do too."""
+    hosts = [value for name, value in headers if name.lower() == b"host"]
+    if not hosts and version < (1, 1):
+        return
+    if len(hosts) != 1 or not is_authority(hosts[0]):
+        raise InvalidHost("The request must have one Host header that names a host")
+
+
+@lru_cache(maxsize=256)
+def is_authority(value: bytes) -> bool:
+    """Whether this is `host` or `host:port`, an IPv6 address being in brackets."""
+    found = _AUTHORITY.fullmatch(value)
+    if found is None or int(found["port"] or 0) > 65535:
+        return False
+    if found["ipv6"] is None:
+        return True
+    try:
+        IPv6Address(found["ipv6"].decode())
+    except ValueError:
+        return False
+    return True
