@@ -135,6 +135,10 @@ class NotFound(ImagestoreError):
 class BucketNotFound(NotFound):
     code = "bucket_not_found"
 
+    @classmethod
+    def named(cls, name: str) -> BucketNotFound:
+        return cls(f"There is no bucket {name!r}: make it first, or check the name.")
+
 
 class ImageNotFound(NotFound):
     code = "image_not_found"

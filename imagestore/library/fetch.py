@@ -100,7 +100,7 @@ class Fetch:
         """The bucket as MongoDB has it, and remembered. Raises BucketNotFound."""
         bucket = self._registry.find_bucket(name)
         if bucket is None:
-            raise BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
+            raise BucketNotFound.named(name)
         self._aliases.write_bucket(bucket)
         return bucket
 
