@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from urllib.parse import quote
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from imagestore.access.policies import Action, Principal, decide, is_open
 from imagestore.core.errors import InvalidParameter
@@ -31,6 +31,9 @@ CACHE_STATUS = {
 }
 """RFC 9211: the states of `library/fetch.py` in its words. Bypassed is what is too large for Redis, and a
 range of what Redis does not have."""
+REFUSED_STATUS = "imagestore; fwd=bypass"
+FAILED_STATUS = "imagestore; fwd=miss"
+"""Of errors: for a refusal no cache is asked for the image; anything else was looked for in MongoDB too."""
 
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
@@ -46,16 +49,15 @@ CROSS_ORIGIN = {
 )
 def deliver(bucket: str, rest: str) -> Response:
     """Name → version → verdict → bytes; a 304 or 412 leaves before any byte is fetched."""
-    timings = Timings()
+    timings = g.timings = Timings()
     wanted = parse_delivery(bucket, rest)
     found = services().fetch.resolve(wanted.bucket, wanted.key, wanted.version, _allow, timings)
     version = found.version
     subject = Representation(version.digest, version.created, version.blob.length)
     verdict = judge(request.method, request.headers, subject)
-    if verdict.status in (412, 416):
-        response = _refuse(verdict, subject)
-    elif verdict.status == 304 or request.method == "HEAD":
-        response = answer(verdict, subject, None)
+    if verdict.status in (304, 412, 416) or request.method == "HEAD":
+        refused = verdict.status in (412, 416)
+        response = _refuse(verdict, subject) if refused else answer(verdict, subject, None)
         response.headers["Cache-Status"] = (
             "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
         )
@@ -66,7 +68,23 @@ def deliver(bucket: str, rest: str) -> Response:
         services().metrics.count(FETCH_BYTES, outcome, by=verdict.stop - verdict.start)
         response.headers["Cache-Status"] = CACHE_STATUS[outcome]
     _describe(response, found, verdict)
-    response.headers["Server-Timing"] = timings.header()
+    return response
+
+
+@delivery.after_request
+def _tell_source(response: Response) -> Response:
+    """The fields of every answer, errors included: any page may read it, and it says where it came from.
+
+    A refusal has no timings: they could tell a stranger whether there is such an image.
+    """
+    response.headers.update(CROSS_ORIGIN)
+    if response.status_code in (400, 401, 403):
+        response.headers["Cache-Status"] = REFUSED_STATUS
+        return response
+    if response.status_code >= 400:
+        response.headers.setdefault("Cache-Status", FAILED_STATUS)
+    if "timings" in g and (measured := g.timings.header()):
+        response.headers["Server-Timing"] = measured
     return response
 
 
@@ -75,7 +93,6 @@ def preflight(bucket: str, rest: str) -> Response:
     """The Fetch standard's CORS preflight: any page may GET. The answer is the same for all paths."""
     del bucket, rest
     response = Response(status=204)
-    response.headers.update(CROSS_ORIGIN)
     response.headers["Allow"] = "GET, HEAD, OPTIONS"
     response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
     response.headers["Access-Control-Allow-Headers"] = (
@@ -114,7 +131,6 @@ def _refuse(verdict: Verdict, subject: Representation) -> Response:
 
 def _describe(response: Response, found: Found, verdict: Verdict) -> None:
     """The fields of every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
-    response.headers.update(CROSS_ORIGIN)
     if verdict.status in (412, 416):
         return
     response.headers["Cache-Control"] = _cache_control(found)

@@ -136,6 +136,31 @@ def test_the_headers_that_keep_a_browser_safe_and_other_origins_in(
     assert "Range" in preflight.headers["Access-Control-Allow-Headers"]
 
 
+def check_readable(answer: httpx.Response, status: int, source: str) -> None:
+    """An error that any page may read, and that says where it came from."""
+    assert (answer.status_code, answer.headers["Cache-Status"]) == (status, f"imagestore; {source}")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Expose-Headers"] == "*"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert ("Server-Timing" in answer.headers) == ("bypass" not in source)
+
+
+def test_errors_say_where_they_came_from_and_are_for_any_page(
+    service: Service, http: httpx.Client, private: str
+) -> None:
+    image = upload(service, "errors.png", pictures.png(seed=31))
+    known = "hit; detail=alias"
+    assert http.get(image["url"]).status_code == 200
+    check_readable(http.get(image["url"], headers={"If-Match": '"other"'}), 412, known)
+    check_readable(http.get(image["url"], headers={"Range": "bytes=99999999-"}), 416, known)
+    check_readable(http.get(f"{service.url}/default/image/upload/none.png"), 404, "fwd=miss")
+    check_readable(http.get(f"{service.url}/no-such-bucket/image/upload/none.png"), 404, "fwd=miss")
+    check_readable(http.get(private), 401, "fwd=bypass")
+    check_readable(http.get(f"{private}?signature=x&expires=1"), 403, "fwd=bypass")
+    check_readable(http.get(f"{private}?signature=x&expires=x"), 400, "fwd=bypass")
+    check_readable(http.get(f"{service.url}/default/image/upload/%ff"), 400, "fwd=bypass")
+
+
 @pytest.mark.parametrize(
     "name", ['evil".jpg', "evil;filename=x.exe", "naïve.jpg", "back\\slash.jpg", "%0d%0aSet-Cookie: x.jpg"]
 )
