@@ -1,4 +1,8 @@
-"""The sweep on a real mongod: all waste goes, nothing else does, whatever happens at the same time."""
+"""The sweep on a real mongod: all waste goes, nothing else does, whatever happens at the same time.
+
+This file is longer than 300 lines because each kind of waste is also swept beside the
+writes that could save it.
+"""
 
 from __future__ import annotations
 
