@@ -9,6 +9,7 @@ from imagestore import __version__
 from imagestore.services import Services
 from imagestore.web import frontdoor
 from imagestore.web.delivery import delivery
+from imagestore.web.forms import SpoolingRequest
 from imagestore.web.ops import ops
 from imagestore.web.rest import FACES
 from imagestore.web.rest.docs import docs
@@ -34,6 +35,7 @@ def create_app(services: Services) -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
+    app.request_class = SpoolingRequest
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = services.settings.upload_bytes + FORM_SLACK

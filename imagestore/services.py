@@ -25,11 +25,16 @@ LONGEST_READ = 600.0
 """Seconds: a reader that sits longer on what it read from MongoDB may put an old alias back."""
 
 
+SPARE_CONNECTIONS = 8
+"""To Redis, beyond one for each thread that serves requests: for readiness, and for what runs beside them."""
+
+
 class Services:
     """Everything that a face needs, opened from settings that name real servers. One in each worker."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.spool = _spool_directory(settings)
         self.metrics = Metrics(enabled=settings.metrics != "off")
         secrets = Secrets(
             settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret
@@ -61,7 +66,7 @@ class Services:
             blobs,
             self.decoders,
             aliases,
-            room=Room(settings.upload_bytes, _spool_directory(settings)),
+            room=Room(settings.upload_bytes, self.spool),
             metrics=self.metrics,
         )
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
@@ -79,6 +84,7 @@ def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Ti
         value_bytes=settings.cache_value_bytes,
         integrity_key=integrity_key,
         fence_seconds=settings.alias_ttl + LONGEST_READ,
+        connections=settings.threads + SPARE_CONNECTIONS,
         metrics=metrics,
     )
 
