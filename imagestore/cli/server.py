@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -14,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from imagestore.app import FORM_SLACK, create_app
+from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
 from imagestore.edge.worker import EdgeWorker
 from imagestore.services import Services
@@ -75,6 +77,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def load(self) -> Front:
         services = Services(self._settings)
+        with suppress(DecoderLost):  # then they start with the first upload, and what is stored is served
+            services.decoders.warm()
         return Front(
             create_app(services),
             threads=self._settings.threads,

@@ -136,6 +136,12 @@ def test_a_stop_lets_an_answer_finish(tail: Path) -> None:
         assert service.process.wait(PATIENCE) == 0
 
 
+def test_decoders_run_before_the_first_upload(tail: Path) -> None:
+    with running_service(tail, workers=1, decoders=2) as service:
+        (worker,) = workers_of(service)
+        await_that(lambda: sum("imaging.sandbox" in words for words in children_of(worker).values()) == 2)
+
+
 def test_a_hang_up_replaces_the_workers_and_loses_no_request(tail: Path) -> None:
     with running_service(tail) as service, service.client() as client:
         client.upload("default", pictures.jpeg(), "a.jpg")
