@@ -108,7 +108,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
         first_start=made,
     )
     with _metrics_folder(settings) as on_worker_end:
-        Server(settings, listener, lambda: run_beside(greeting.give), on_worker_end).run()
+        Server(settings, listener, lambda: run_beside(greeting.give), on_worker_end, embedded.look).run()
     raise AssertionError("gunicorn ends in SystemExit")
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,7 @@ from imagestore.app import FORM_SLACK, create_app
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
 from imagestore.edge.worker import EdgeWorker
+from imagestore.embedded import EmbeddedError
 from imagestore.services import Services
 from imagestore.settings import Settings
 from imagestore.web.ops import LIVENESS
@@ -36,7 +38,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     Workers get `settings` by the fork, since the environment of their children should hold no secret.
     `on_listening` is called in this process, before the first fork; `on_worker_end` after the end of each
-    worker, with its process id and those of the others.
+    worker, with its process id and those of the others; `look` about once a second. An EmbeddedError that
+    `look` raises ends the service, with status 1.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         listener: socket.socket,
         on_listening: Callable[[], None],
         on_worker_end: Callable[[int, Collection[int]], None] | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
+        self.look = look
         self._settings = settings
         self._on_listening = on_listening
         self._on_worker_end = on_worker_end
@@ -107,6 +112,16 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     def handle_int(self) -> None:
         """Ctrl-C drains as SIGTERM does; a second one, which gunicorn looks for while it waits, does not."""
         self.handle_term()
+
+    def manage_workers(self) -> None:
+        """Called in every round of gunicorn's loop, of which none takes much longer than a second."""
+        super().manage_workers()
+        try:
+            self.app.look()
+        except EmbeddedError as error:
+            log.error("%s", error)
+            self.stop()
+            sys.exit(1)
 
 
 class _Worker(EdgeWorker):

@@ -33,7 +33,8 @@ class Embedded:
     def start(cls, settings: Settings, *, mongo: bool, redis: bool) -> Self:
         """Start what is asked for, with files under `settings.data`; returns when they answer.
 
-        Raises EmbeddedError when one cannot run, or its files are in use; nothing is left running then.
+        One that ends by itself later is started again, a few times a minute. Raises EmbeddedError when one
+        cannot run, or its files are in use; nothing is left running then.
         """
         started = cls()
         try:
@@ -50,10 +51,20 @@ class Embedded:
                     executable=settings.redis_server,
                     max_bytes=settings.redis_bytes,
                 )
+            for server in started._running():
+                server.keep_up()
         except BaseException:
             started.stop()
             raise
         return started
+
+    def look(self) -> None:
+        """Log what was started again. Raises EmbeddedError when one has ended for good. Never blocks."""
+        for server in self._running():
+            server.look()
+
+    def _running(self) -> list[Server]:
+        return [server for server in (self.mongo, self.redis) if server is not None]
 
     def stop(self) -> None:
         """Stop what runs, the cache first. Takes 20 s a server at the most. Safe to call again."""

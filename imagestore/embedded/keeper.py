@@ -7,6 +7,9 @@ server's process id on standard output; what the server says goes to standard er
 of PARENT_PID, ends the server: SIGTERM first, SIGKILL after the grace. Ctrl-C and a hang-up mean nothing
 to it. When the keeper itself is killed, the kernel kills the server.
 
+From SIGUSR1 on, a server that ends by itself is started again, and its new process id is written too. After
+MOST_RESTARTS within WINDOW_SECONDS the keeper gives up, and ends as the server did.
+
 The service cannot ask the kernel for that directly (prctl(2), PR_SET_PDEATHSIG): the signal is sent when
 the starting *thread* ends, not the process, and it is one signal, with no grace and nothing after it.
 """
@@ -18,29 +21,71 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections import deque
 
 PR_SET_PDEATHSIG = 1
 LOOK_SECONDS = 0.5
 """How often the keeper looks whether its parent is still there."""
 
-WATCHED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+MOST_RESTARTS = 5
+WINDOW_SECONDS = 60.0
+PAUSE_SECONDS = 1.0
+"""From the end of a server to its next start."""
+
+WATCHED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
 
 
 def keep(parent: int, grace: float, command: list[str]) -> int:
     """Run `command` until it ends or must end; returns its exit status (128 + n for signal n)."""
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     try:
-        server = _spawn(command)
+        return _Keeper(parent, grace).keep(command)
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")
         return 127
-    sys.stdout.write(f"{server.pid}\n")
-    sys.stdout.close()
-    while server.poll() is None:
+
+
+class _Keeper:
+    def __init__(self, parent: int, grace: float) -> None:
+        self._parent = parent
+        self._grace = grace
+        self._restarting = False
+        self._restarts: deque[float] = deque(maxlen=MOST_RESTARTS)
+
+    def keep(self, command: list[str]) -> int:
+        while True:
+            server = _spawn(command)
+            sys.stdout.write(f"{server.pid}\n")
+            sys.stdout.flush()
+            while server.poll() is None:
+                if self._must_end():
+                    _end(server, self._grace)
+                    return _status(server)
+            if not self._may_restart():
+                return _status(server)
+
+    def _must_end(self) -> bool:
+        """Wait for what happens next, LOOK_SECONDS at the most; whether it is the end of the service."""
         received = signal.sigtimedwait(WATCHED, LOOK_SECONDS)
-        asked = received is not None and received.si_signo == signal.SIGTERM
-        if asked or os.getppid() != parent:
-            _end(server, grace)
+        number = received.si_signo if received is not None else 0
+        self._restarting |= number == signal.SIGUSR1
+        return number == signal.SIGTERM or os.getppid() != self._parent
+
+    def _may_restart(self) -> bool:
+        """After the pause that a restart must wait for."""
+        now = time.monotonic()
+        full = len(self._restarts) == MOST_RESTARTS and now - self._restarts[0] < WINDOW_SECONDS
+        if full or not self._restarting:
+            return False
+        self._restarts.append(now)
+        while time.monotonic() < now + PAUSE_SECONDS:
+            if self._must_end():
+                return False
+        return True
+
+
+def _status(server: subprocess.Popen[bytes]) -> int:
     return server.returncode if server.returncode >= 0 else 128 - server.returncode
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
@@ -31,7 +35,7 @@ class EmbeddedError(Exception):
 
 
 class Server:
-    """A server that runs. `url` is what a client connects to, `pid` the server's own process."""
+    """A server that runs. `url` is what a client connects to, `pid` the server's own process, by `look`."""
 
     def __init__(self, keeper: subprocess.Popen[bytes], pid: int, port: int, url: str) -> None:
         self._keeper = keeper
@@ -41,6 +45,29 @@ class Server:
 
     def alive(self) -> bool:
         return self._keeper.poll() is None
+
+    def keep_up(self) -> None:
+        """From now on, start it again at the same port when it ends by itself: a few times a minute."""
+        self._keeper.send_signal(signal.SIGUSR1)
+
+    def look(self) -> None:
+        """Log its restarts since the last look. Never blocks.
+
+        Raises EmbeddedError when it has ended for good.
+        """
+        for pid in self._restarted():
+            self.pid = pid
+            log.error("the embedded server at %s ended by itself and was started again", self.url)
+        if not self.alive():
+            raise EmbeddedError(f"The embedded server at {self.url} ended by itself: its log tells why.")
+
+    def _restarted(self) -> list[int]:
+        assert self._keeper.stdout is not None
+        try:
+            told = os.read(self._keeper.stdout.fileno(), 4096)
+        except BlockingIOError:
+            return []
+        return [int(pid) for pid in told.split()]
 
     def stop(self) -> None:
         """End the server and wait until it is gone: 20 s at the most. Safe to call again."""
@@ -191,9 +218,9 @@ def _spawn(folder: Path, command: Sequence[str], lock: int) -> tuple[subprocess.
         )
     assert keeper.stdout is not None
     try:
-        with keeper.stdout as told:
-            ready, _, _ = select.select([told], [], [], START_SECONDS)
-            pid = told.readline().strip() if ready else b""
+        ready, _, _ = select.select([keeper.stdout], [], [], START_SECONDS)
+        pid = keeper.stdout.readline().strip() if ready else b""
+        os.set_blocking(keeper.stdout.fileno(), False)
         if not pid:
             raise _failure(command[0], folder)
         return keeper, int(pid)
@@ -215,6 +242,8 @@ def _end(keeper: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             keeper.kill()  # and the kernel kills the server with it
             keeper.wait()
+    if keeper.stdout is not None:
+        keeper.stdout.close()
 
 
 def _failure(name: str, folder: Path) -> EmbeddedError:

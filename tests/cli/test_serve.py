@@ -1,4 +1,7 @@
-"""`imagestore serve` as users see it: started, tried out, reloaded, stopped, killed, refused."""
+"""`imagestore serve` as users see it: started, tried out, reloaded, stopped, killed, refused.
+
+This file is longer than 300 lines because all its tests look at the same processes of one command.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ import pytest
 
 import tests.pictures as pictures
 from imagestore.cli.server import GRACE_SECONDS
+from imagestore.core.errors import ImagestoreError
+from imagestore.embedded import executables
 from tests.service import PATIENCE, Service, await_that, environment, running_service, serve_command
 
 SECRET_KEY = "a-server-key-of-the-test"
@@ -155,6 +160,49 @@ def test_a_hang_up_replaces_the_workers_and_loses_no_request(tail: Path) -> None
 
         await_that(replaced)
         assert service.stop() == 0
+
+
+def test_a_database_that_ends_by_itself_comes_back_with_its_data(tail: Path) -> None:
+    with running_service(tail) as service, service.client() as client:
+        client.upload("default", pictures.jpeg(), "a.jpg")
+        (database,) = servers_of(service, "mongod")
+        os.kill(database, signal.SIGKILL)
+        await_that(lambda: "ended by itself and was started again" in service.log.read_text())
+
+        def serves() -> bool:
+            try:
+                return client.upload("default", pictures.jpeg(seed=2), "b.jpg")["key"] == "b.jpg"
+            except ImagestoreError:
+                return False
+
+        await_that(serves)
+        assert client.image("default", "a.jpg")["key"] == "a.jpg"
+        assert service.stop() == 0
+
+
+def test_a_server_that_does_not_come_back_ends_all_of_it(tail: Path) -> None:
+    redis = tail / "redis-once"
+    found = executables.find(executables.REDIS_SERVER)
+    redis.write_text(f'#!/bin/sh\nmkdir {tail}/ran || exit 3\nexec {found} "$@"\n')
+    redis.chmod(0o755)
+    with running_service(tail, redis_server=redis) as service:
+        (server,) = servers_of(service, "redis")
+        os.kill(server, signal.SIGKILL)
+        assert service.process.wait(PATIENCE) == 1
+        said = service.log.read_text()
+        assert f"{service.redis_url.rpartition('/')[0]}" in said
+        assert "ended by itself: its log tells why" in said
+        assert "Traceback" not in said
+
+
+def servers_of(service: Service, name: str) -> list[int]:
+    return [
+        pid
+        for keeper, words in children_of(service.process.pid).items()
+        if "keeper.py" in words
+        for pid, command in children_of(keeper).items()
+        if name in command.split()[0]
+    ]
 
 
 def test_a_kill_leaves_nothing_behind(tail: Path) -> None:

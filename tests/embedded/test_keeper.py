@@ -74,6 +74,38 @@ def test_the_servers_own_end_is_passed_on() -> None:
         assert process.wait(DEADLINE) == 7
 
 
+def test_a_server_that_ends_by_itself_is_started_again_once_that_is_asked_for() -> None:
+    with kept(*SLEEPER) as process:
+        first = int(next_line(process))
+        process.send_signal(signal.SIGUSR1)
+        os.kill(first, signal.SIGKILL)
+        second = int(next_line(process))
+        assert second != first
+        assert running(second)
+        process.terminate()
+        assert process.wait(DEADLINE) == 128 + signal.SIGTERM
+        assert not running(second)
+
+
+def test_it_is_not_started_again_when_its_end_is_asked_for_meanwhile() -> None:
+    with kept(*SLEEPER) as process:
+        server = int(next_line(process))
+        process.send_signal(signal.SIGUSR1)
+        os.kill(server, signal.SIGKILL)
+        process.terminate()
+        assert process.wait(DEADLINE) == 128 + signal.SIGKILL
+        assert next_line(process) == ""
+
+
+def test_a_server_that_ends_again_and_again_is_given_up() -> None:
+    with kept("sh", "-c", "sleep 0.5; exit 7") as process:
+        assert next_line(process)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(DEADLINE) == 7
+        assert process.stdout is not None
+        assert len(process.stdout.read().split()) == keeper.MOST_RESTARTS
+
+
 def test_a_killed_keeper_takes_the_server_along() -> None:
     with kept(*DEAF) as process:
         server = int(next_line(process))

@@ -8,10 +8,14 @@ import socket
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from imagestore.embedded import Embedded, EmbeddedError, Server, server, start_redis
 from imagestore.settings import Settings
 from tests.embedded.processes import ends, next_line, parent_of, python, running
+from tests.service import await_that
 
 START = """
 import sys, time
@@ -194,6 +198,26 @@ def test_embedded_starts_what_is_asked_for(tmp_path: Path) -> None:
         assert all(map(running, pids))
     assert not any(map(running, pids))
     assert settings.data.stat().st_mode & 0o777 == 0o700
+
+
+def test_embedded_servers_that_end_by_themselves_come_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Embedded.start(Settings(data=tmp_path), mongo=False, redis=True) as embedded:
+        assert embedded.redis is not None
+        embedded.look()
+        assert caplog.records == []
+        first, url = embedded.redis.pid, embedded.redis.url
+        os.kill(first, signal.SIGKILL)
+        await_that(lambda: embedded.look() or embedded.redis.pid != first)
+        second = embedded.redis.pid
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        with Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 100)) as client:
+            assert client.info("server")["process_id"] == second
+        os.kill(parent_of(second), signal.SIGKILL)
+        assert ends(second)
+        with pytest.raises(EmbeddedError, match=f"{url} ended by itself"):
+            embedded.look()
 
 
 def test_embedded_leaves_nothing_running_when_one_cannot_start(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import redis
 
+from imagestore.embedded import start_redis
 from tests import pictures
 from tests.service import Service, running_service
 from tests.web.exchanges import EXCHANGES, SIZE, Exchange
@@ -111,18 +111,19 @@ def test_an_exchange_goes_by_the_rules(subject: Subject, exchange: Exchange) -> 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
 def test_without_redis_every_answer_is_the_same(tmp_path: Path, how: signal.Signals) -> None:
-    with running_service(tmp_path) as service:
+    with (
+        start_redis(tmp_path / "redis") as server,
+        running_service(tmp_path, redis_url=server.url) as service,
+    ):
         subject = make_subject(service)
         with_redis = [subject.send(exchange) for exchange in EXCHANGES]
         assert any("hit; detail=redis" in answer.headers.get("Cache-Status", "") for answer in with_redis)
-        with redis.Redis.from_url(service.redis_url) as server:
-            redis_pid = server.info("server")["process_id"]
-        os.kill(redis_pid, how)
+        os.kill(server.pid, how)
         try:
             without = [subject.send(exchange) for exchange in EXCHANGES]
         finally:
             if how is signal.SIGSTOP:
-                os.kill(redis_pid, signal.SIGCONT)
+                os.kill(server.pid, signal.SIGCONT)
         subject.client.close()
     assert not any("hit; detail=redis" in answer.headers.get("Cache-Status", "") for answer in without)
     for exchange, one, other in zip(EXCHANGES, with_redis, without, strict=True):
