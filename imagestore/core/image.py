@@ -127,10 +127,6 @@ class Condition:
     exists: bool | None = None
     digests: tuple[Digest, ...] | None = None
 
-    @property
-    def wants_image(self) -> bool:
-        return bool(self.exists) or self.digests is not None
-
     def check(self, image: Image | None) -> None:
         """Raises PreconditionFailed when it does not hold of `image` (None: there is none)."""
         digest = image.version.digest if image else None

@@ -36,7 +36,8 @@ class Catalog:
         return _bucket_or_raise(name, self._registry.find_bucket(name))
 
     def set_visibility(self, name: str, visibility: Visibility) -> Bucket:
-        """Raises BucketNotFound. When it returns, no worker decides by the old policy."""
+        """Raises BucketNotFound. When it returns, no worker decides by the old policy, unless Redis was out
+        of reach: then one may, for as long as an alias is believed after it is back."""
         bucket = _bucket_or_raise(name, self._registry.set_visibility(name, visibility))
         self._aliases.forget_bucket(name, bucket.generation)
         return bucket
@@ -51,7 +52,7 @@ class Catalog:
             raise _not_empty(name)  # the usual case, without taking the name away for a moment
         generation = self._registry.set_live(name, False)
         if generation is None:
-            raise _no_bucket(name)
+            raise BucketNotFound.named(name)
         self._aliases.forget_bucket(name, generation)
         if self._documents.has_images(name):
             revived = self._registry.set_live(name, True)
@@ -82,16 +83,11 @@ class Catalog:
     def delete_image(self, bucket: str, key: str, condition: Condition) -> None:
         """The name and all its versions. Raises ImageNotFound and PreconditionFailed."""
         buried = self._documents.bury(bucket, key, condition)
-        if buried is not None:
-            last_number, generation = buried
-            self._aliases.forget_image(bucket, key, generation)
-            dropped = self._documents.drop_versions(bucket, key, last_number)
-        else:
-            dropped = self._documents.drop_leftovers(bucket, key)
-        for number in dropped:
-            self._aliases.forget_version(bucket, key, number)
         if buried is None:
             raise _no_image(bucket, key)
+        numbers, generation = buried
+        self._aliases.forget_image(bucket, key, generation)
+        self._aliases.forget_versions(bucket, key, numbers)
 
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
@@ -122,12 +118,8 @@ class Catalog:
 
 def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:
     if bucket is None:
-        raise _no_bucket(name)
+        raise BucketNotFound.named(name)
     return bucket
-
-
-def _no_bucket(name: str) -> BucketNotFound:
-    return BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
 
 
 def _not_empty(name: str) -> BucketNotEmpty:

@@ -8,11 +8,9 @@ from pathlib import Path
 from imagestore.core.errors import (
     BucketNotFound,
     ImagestoreError,
-    PreconditionFailed,
     StoreUnavailable,
     Unavailable,
     VersionNotFound,
-    WriteContention,
 )
 from imagestore.core.image import Condition, Image, Labels, Version, check_key, make_key
 from imagestore.core.metrics import SILENT, UPLOAD_BYTES, UPLOADS, Metrics
@@ -100,52 +98,44 @@ class Ingest:
             self._metrics.count(UPLOAD_BYTES, by=spooled.size)
             if before is not None and before.version.digest == spooled.digest:
                 return self._relabel(before, upload), True
-            version = self._keep(upload.bucket, key, spooled)
-        return self._name(version, upload.labels, upload.condition), False
+            return self._keep(upload, key, spooled), False
 
     def restore(self, version: Version, condition: Condition) -> Image:
         """Make an older version the newest again, as a new version of the same bytes.
 
         Raises PreconditionFailed, BucketNotFound, and VersionNotFound when its bytes were swept meanwhile.
         """
-        fresh = self._documents.add_version(version.bucket, version.key, version.blob, version.facts)
-        if not self._blobs.confirm(fresh.blob):
-            self._withdraw(fresh)
+        restored = self._documents.publish(
+            version.bucket, version.key, version.blob, version.facts, Labels(), condition
+        )
+        if restored is None:
             raise VersionNotFound(f"Version {version.number} of image {version.key!r} was just deleted.")
-        return self._name(fresh, Labels(), condition)
+        return self._announce(restored)
 
-    def _keep(self, bucket: str, key: str, spooled: Spool) -> Version:
-        """Prove the picture, then write its blob and its version."""
+    def _keep(self, upload: Upload, key: str, spooled: Spool) -> Image:
+        """Prove the picture, write its blob, then its version and its name."""
         shape = sniff(spooled.head)
         with spooled.open() as source:
             facts = self._decoders.verify(spooled.path or source.read(), digest=spooled.digest)
         for _ in range(KEEP_TRIES):
             blob = self._blobs.put(spooled, shape.media_type)
-            version = self._documents.add_version(bucket, key, blob, facts)
-            if self._blobs.confirm(blob):
-                return version
-            self._withdraw(version)  # a sweep took the blob before it could see the version
+            image = self._documents.publish(upload.bucket, key, blob, facts, upload.labels, upload.condition)
+            if image is not None:
+                return self._announce(image)
+            # A sweep took the blob before the version could name it: put the bytes again.
         raise StoreUnavailable("Sweeps of the same bytes got in the way: try again.")
 
-    def _name(self, version: Version, labels: Labels, condition: Condition) -> Image:
-        """Point the name at the version, and drop what the caches know of the name."""
-        try:
-            image = self._documents.point(version, labels, condition)
-        except (PreconditionFailed, WriteContention):
-            self._withdraw(version)
-            raise
-        self._aliases.forget_image(version.bucket, version.key, image.generation)
-        if self._registry.find_bucket(version.bucket) is None:
-            # The bucket was deleted meanwhile, or is being tried to: only what this upload added goes.
-            self._withdraw(version)
-            raise _no_bucket(version.bucket)
-        return image
-
-    def _withdraw(self, version: Version) -> None:
-        generation = self._documents.withdraw(version)
+    def _announce(self, image: Image) -> Image:
+        """Drop what the caches know of the name; take the image back if its bucket is gone."""
+        self._aliases.forget_image(image.bucket, image.key, image.generation)
+        if self._registry.find_bucket(image.bucket) is not None:
+            return image
+        # The bucket was deleted meanwhile, or is being tried to: only what this upload added goes.
+        generation = self._documents.withdraw(image.version)
         if generation is not None:
-            self._aliases.forget_image(version.bucket, version.key, generation)
-        self._aliases.forget_version(version.bucket, version.key, version.number)
+            self._aliases.forget_image(image.bucket, image.key, generation)
+        self._aliases.forget_version(image.bucket, image.key, image.version.number)
+        raise BucketNotFound.named(image.bucket)
 
     def _relabel(self, image: Image, upload: Upload) -> Image:
         if upload.labels == Labels():
@@ -158,8 +148,4 @@ class Ingest:
 
     def _check_bucket(self, name: str) -> None:
         if self._registry.find_bucket(name) is None:
-            raise _no_bucket(name)
-
-
-def _no_bucket(name: str) -> BucketNotFound:
-    return BucketNotFound(f"There is no bucket {name!r}: make it first, or check the name.")
+            raise BucketNotFound.named(name)

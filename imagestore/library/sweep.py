@@ -4,16 +4,18 @@ Everything is planned from pages that are not of one moment, while uploads, dele
 sweeps go on. So a plan only says what to look at; what decides is what `store/removals.py` finds at the
 moment of each change. Whatever the grace period, even none, nothing that is named is ever removed:
 
-Blobs. An upload renews the claim of its digest (or makes it, together with the file), inserts a version,
-then confirms the claim. A sweep sees a claim that nothing names, marks it, looks for names, and, once the
-mark is older than the grace period, removes claim and file in one transaction that fails if the claim was
-renewed or marked anew, or if a version or an image names the file.
+Blobs. An upload renews the claim of its digest (or makes it, together with the file). Then, in one
+transaction, it inserts the version, points its image there, and renews the claim once more, which takes a
+mark off. A sweep sees a claim that nothing names, marks it, looks for names, and, once the mark is older than
+the grace period, removes claim and file in one transaction that fails if the claim was renewed or marked
+anew, or if a version or an image names the file. Both transactions write the claim, so one of the two goes
+first:
 
-- The version was inserted before the mark: the sweep's looks, which come after the mark, see it.
-- It was inserted after the mark: the confirmation comes later still. If it meets the mark, it takes it off,
-  and the transaction, whose filter has the mark, fails; both write the claim, so one of them goes first. If
-  it meets no claim, the blob is gone: the upload withdraws its version and writes the bytes anew, under
-  another file id. A restoration has no bytes to write, and answers that the version is gone.
+- The upload's: the sweep's begins again, does not find the claim as it was, and keeps the blob.
+- The sweep's: the upload's begins again, finds no claim, and is undone, so there is no version without
+  bytes. The upload writes the bytes anew, under another file id. To make an older version the newest again,
+  there are no bytes to write: the answer is that the version is gone. What puts a backup back renews claims
+  in its transactions in the same way.
 
 The mark also dates the moment from which on nobody could begin to read the blob, so that a download under
 way has the grace period to end in. A blob goes with the first sweep that comes later than that: the first
@@ -25,9 +27,10 @@ look for the file; the transaction that makes the file changes that chunk. So on
 and an upload that finds its first chunk gone writes all of them anew. A file without a claim stays without
 one, since claims are made only with their files; so it goes once it is old enough and nothing names it.
 
-Versions that no image points at or beyond. Before one goes, its number is spent: the image's `last_number` is
-raised to it in one update that fails if the image points there or beyond. An image is only ever pointed at
-a number above that one, so an upload that is still at it fails, and answers that it should be tried again.
+Versions that no image points at or beyond. A version and its image are written in one transaction, so these
+are left of images that were lost, and of uploads to imagestore 0.1 that were cut short. Before one goes, its
+number is spent: the image's `last_number` is raised to it in one update that fails if the image points there
+or beyond by now, as a backup that is put back at the same time can have it. No upload gets that number again.
 
 Tombstones keep numbers from being given out twice. When one is a day old, no cache has anything of the name;
 when its last number is an hour past, the clock, from which the next number is taken, is beyond it.

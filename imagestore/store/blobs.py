@@ -65,23 +65,10 @@ class Blobs:
     def _touch(self, digest: Digest) -> BlobRef | None:
         """Renew the claim on a digest, so that a sweep under way leaves its blob alone."""
         with self._mongo.writing():
-            claim = self._claims.find_one_and_update({"_id": digest}, _renewal(), return_document=True)
+            claim = self._claims.find_one_and_update({"_id": digest}, renewal(), return_document=True)
         if claim is None:
             return None
         return BlobRef(digest, str(claim["file_id"]), claim["length"], claim["chunk_size"])
-
-    def confirm(self, ref: BlobRef) -> bool:
-        """Whether the blob is there to stay; asked once a version that names it has been inserted.
-
-        False: it was swept before that version could be seen, so the bytes must be put again. A sweep
-        marks a claim before it looks for names a last time, so one of the two sees the other.
-        """
-        claim = {"_id": ref.digest, "file_id": ObjectId(ref.file_id)}
-        with self._mongo.reading():
-            if self._claims.find_one(claim | {"unnamed": None}, {"_id": 1}) is not None:
-                return True
-        with self._mongo.writing():
-            return self._claims.update_one(claim, _renewal()).matched_count == 1
 
     def _write(self, spool: Spool, media_type: str) -> BlobRef:
         """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile, and
@@ -128,8 +115,7 @@ class Blobs:
             elif not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
                 raise _Swept
 
-        with self._mongo.writing(DuplicateKeyError), self._mongo.client.start_session() as session:
-            session.with_transaction(insert)
+        self._mongo.transact(insert, DuplicateKeyError)
 
     def open(self, ref: BlobRef) -> Blob:
         """The blob's bytes, unread. A range opens only its own chunks.
@@ -198,7 +184,7 @@ class _Swept(Exception):
     """The chunks of an upload in progress are gone."""
 
 
-def _renewal() -> Document:
+def renewal() -> Document:
     """What an upload does to a claim that is there already."""
     return {"$set": {"claimed": datetime.now(UTC)}, "$unset": {"unnamed": ""}}
 

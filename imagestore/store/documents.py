@@ -8,15 +8,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
+from imagestore.store.blobs import renewal
 from imagestore.store.mongo import Document, Mongo
 
-NUMBER_TRIES = 200
-POINT_TRIES = 20
+PUBLISH_TRIES = 20
 
 
 class Documents:
@@ -30,6 +32,7 @@ class Documents:
         self._mongo = mongo
         self._images = mongo.collection("images")
         self._versions = mongo.collection("versions")
+        self._claims = mongo.collection("claims")
 
     def find_image(self, bucket: str, key: str) -> Image | None:
         with self._mongo.reading():
@@ -71,64 +74,55 @@ class Documents:
         with self._mongo.reading():
             return self._images.find_one({"bucket": bucket, "live": True}, {"_id": 1}) is not None
 
-    def add_version(self, bucket: str, key: str, blob: BlobRef, facts: Facts) -> Version:
-        """Insert a new version under the next free number. It is not the image's newest until `point`."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        number = max(int(now.timestamp()), self._last_number(bucket, key) + 1)
-        for _ in range(NUMBER_TRIES):
-            version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
-            try:
-                with self._mongo.writing(DuplicateKeyError):
-                    self._versions.insert_one(_version_document(version))
-            except DuplicateKeyError:
-                number = max(number, self._last_number(bucket, key)) + 1
-            else:
-                return version
-        raise WriteContention("Too many uploads to one key at once: try again.")
+    def publish(
+        self, bucket: str, key: str, blob: BlobRef, facts: Facts, labels: Labels, condition: Condition
+    ) -> Image | None:
+        """Make a version of `blob` and its image's newest, in one transaction; return the image it became.
 
-    def _last_number(self, bucket: str, key: str) -> int:
-        name = {"bucket": bucket, "key": key}
-        with self._mongo.reading():
-            image = self._images.find_one(name, {"last_number": 1})
-            newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)])
-        return max(image["last_number"] if image else 0, newest["number"] if newest else 0)
+        So nobody ever sees a version that was not acknowledged, or acknowledges one that is not seen. A blob
+        that is the newest already makes no version; only the labels change. The blob's claim is renewed in
+        the same transaction: None when there is none any more, so the bytes must be put again.
 
-    def point(self, version: Version, labels: Labels, condition: Condition) -> Image:
-        """Make `version` its image's newest, in one atomic update; return the image it became.
-
-        When a newer version got there first, the image stays as that one left it. Raises PreconditionFailed
-        when the condition does not hold at that moment, WriteContention when the number was given out before.
+        Raises PreconditionFailed, and WriteContention when others keep getting in the way.
         """
-        name = {"bucket": version.bucket, "key": version.key}
-        update = {
-            "$set": _pointer(version) | _label_fields(labels),
-            "$max": {"last_number": version.number},
-            "$inc": {"generation": 1},
-        }
-        for _ in range(POINT_TRIES):
+        name = {"bucket": bucket, "key": key}
+
+        def write(session: ClientSession) -> Image | None:
+            current = self._images.find_one(name, session=session)
+            image = _image(current) if current is not None and current["live"] else None
+            condition.check(image)
+            change: Document = {"$set": _label_fields(labels), "$inc": {"generation": 1}}
+            if image is None or image.version.digest != blob.digest:
+                now = datetime.now(UTC).replace(microsecond=0)
+                number = max(int(now.timestamp()), self._last_number(name, current, session) + 1)
+                version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
+                self._versions.insert_one(_version_document(version), session=session)
+                change["$set"] |= _pointer(version)
+                change["$max"] = {"last_number": number}
+            after = self._images.find_one_and_update(
+                name, change, upsert=True, return_document=ReturnDocument.AFTER, session=session
+            )
+            self._hold(blob, session)  # last, since uploads of the same bytes to other keys wait for it
+            assert after is not None  # an upsert has something to return
+            return _image(after)
+
+        for _ in range(PUBLISH_TRIES):
             try:
-                with self._mongo.writing(DuplicateKeyError):
-                    after = self._images.find_one_and_update(
-                        name | {"last_number": {"$lt": version.number}} | _filter(condition),
-                        update,
-                        upsert=not condition.wants_image,
-                        return_document=ReturnDocument.AFTER,
-                    )
+                return self._mongo.transact(write, DuplicateKeyError)
             except DuplicateKeyError:
-                after = None  # the name is there: newer than ours, against the condition, or just made
-            if after is not None:
-                return _image(after)
-            with self._mongo.reading():
-                current = self._images.find_one(name)
-            condition.check(_image(current) if current and current["live"] else None)
-            if current is not None and current["number"] >= version.number:
-                return Image(version, current["generation"], labels.tags or (), labels.context or {})
+                continue  # another made the name or took the number first
+            except _Swept:
+                return None
         raise WriteContention("Too many uploads to one key at once: try again.")
 
-    def drop_version(self, version: Version) -> None:
-        """Remove a version that no image points at."""
-        with self._mongo.writing():
-            self._versions.delete_one({"_id": version.version_id})
+    def _hold(self, blob: BlobRef, session: ClientSession) -> None:
+        claim = {"_id": blob.digest, "file_id": ObjectId(blob.file_id)}
+        if not self._claims.update_one(claim, renewal(), session=session).matched_count:
+            raise _Swept
+
+    def _last_number(self, name: Document, image: Document | None, session: ClientSession) -> int:
+        newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
+        return max(image["last_number"] if image else 0, newest["number"] if newest else 0)
 
     def set_labels(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image | None:
         """Set tags and context; None when there is no such image. Raises PreconditionFailed."""
@@ -144,70 +138,60 @@ class Documents:
         return _image(after)
 
     def withdraw(self, version: Version) -> int | None:
-        """Remove one version. If it is its image's newest, the one below becomes that, and the image goes
-        with its last one: the image's generation is returned then, None if the image stays as it was.
+        """Remove one version, in one transaction; return its image's generation, None without an image.
 
-        The image is looked at again afterwards: of two that withdraw neighbours at once, one sees the other.
+        If it is its image's newest, the one below becomes that, and the image goes with its last one. The
+        image is changed in any case, so that of two that withdraw neighbours at once one has to look again.
         """
-        moved = self._step_back(version)
-        self.drop_version(version)
-        again = self._step_back(version)
-        return moved if again is None else again
+        name = {"bucket": version.bucket, "key": version.key}
 
-    def _step_back(self, version: Version) -> int | None:
-        generation: int | None = None
-        leaving: Version | None = version
-        while leaving is not None:
-            below = self.list_versions(version.bucket, version.key, before=leaving.number, limit=1)
-            moved = self._move(leaving, below[0] if below else None)
-            if moved is None:
-                return generation
-            generation = moved
-            gone = below and self.find_version(version.bucket, version.key, below[0].number) is None
-            leaving = below[0] if gone else None
-        return generation
+        def remove(session: ClientSession) -> int | None:
+            self._versions.delete_one({"_id": version.version_id}, session=session)
+            image = self._images.find_one(name, session=session)
+            if image is None:
+                return None
+            change: Document = {"$inc": {"generation": 1}}
+            if image["live"] and image["number"] == version.number:
+                below = self._versions.find_one(
+                    name | {"number": {"$lt": version.number}},
+                    sort=[("number", DESCENDING)],
+                    session=session,
+                )
+                change |= _burial() if below is None else {"$set": _pointer(_version(below))}
+            self._images.update_one(name, change, session=session)
+            return int(image["generation"]) + 1
 
-    def _move(self, version: Version, previous: Version | None) -> int | None:
-        """Point the image from `version` to `previous` or to nothing; None when it points elsewhere."""
-        change = {"$set": _pointer(previous)} if previous is not None else _burial()
-        with self._mongo.writing():
-            after = self._images.find_one_and_update(
-                {"bucket": version.bucket, "key": version.key, "live": True, "number": version.number},
-                change | {"$inc": {"generation": 1}},
-                return_document=ReturnDocument.AFTER,
-            )
-        return int(after["generation"]) if after else None
+        return self._mongo.transact(remove)
 
-    def bury(self, bucket: str, key: str, condition: Condition) -> tuple[int, int] | None:
-        """Take the name away; return the last number it had and its generation, None if there was none.
+    def bury(self, bucket: str, key: str, condition: Condition) -> tuple[list[int], int] | None:
+        """Take a name away with all its versions, in one transaction.
 
-        The versions up to that number are then without a name and go with `drop_versions`.
-        Raises PreconditionFailed.
+        Returns the versions' numbers and the name's generation, None if there was no such image. Raises
+        PreconditionFailed.
         """
-        with self._mongo.writing():
+        name = {"bucket": bucket, "key": key}
+
+        def remove(session: ClientSession) -> tuple[list[int], int] | None:
             after = self._images.find_one_and_update(
-                {"bucket": bucket, "key": key} | _filter(condition, living=True),
+                name | _filter(condition, living=True),
                 _burial() | {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
+                session=session,
             )
-        if after is None:
+            if after is None:
+                return None
+            numbers = [each["number"] for each in self._versions.find(name, {"number": 1}, session=session)]
+            self._versions.delete_many(name, session=session)
+            return numbers, int(after["generation"])
+
+        buried = self._mongo.transact(remove)
+        if buried is None:
             condition.check(self.find_image(bucket, key))
-            return None
-        return int(after["last_number"]), int(after["generation"])
+        return buried
 
-    def drop_versions(self, bucket: str, key: str, up_to: int) -> list[int]:
-        """Remove all versions up to a number; return the numbers of those that were there."""
-        selection = {"bucket": bucket, "key": key, "number": {"$lte": up_to}}
-        with self._mongo.writing():
-            numbers = [document["number"] for document in self._versions.find(selection, {"number": 1})]
-            self._versions.delete_many(selection)
-        return numbers
 
-    def drop_leftovers(self, bucket: str, key: str) -> list[int]:
-        """As `drop_versions`, for what a deletion that was cut short left behind."""
-        with self._mongo.reading():
-            tombstone = self._images.find_one({"bucket": bucket, "key": key, "live": False})
-        return self.drop_versions(bucket, key, tombstone["last_number"]) if tombstone else []
+class _Swept(Exception):
+    """The blob that a version was to name is gone."""
 
 
 def _filter(condition: Condition, *, living: bool = False) -> Document:

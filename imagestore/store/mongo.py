@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
@@ -20,6 +21,7 @@ from imagestore.settings import InvalidSetting
 log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 CONNECTION_OPTIONS: dict[str, Any] = {
     "w": "majority",
@@ -95,6 +97,15 @@ class Mongo:
         """
         with self._bounded(self._write_timeout, expected):
             yield
+
+    def transact(self, work: Callable[[ClientSession], T], *expected: type[PyMongoError]) -> T:
+        """Run `work` in one transaction, again from its beginning when others were in its way.
+
+        What `work` returns or raises is what the call does; what it raises undoes the transaction. Deadline
+        and errors are those of `writing`.
+        """
+        with self.writing(*expected), self.client.start_session() as session:
+            return session.with_transaction(work)
 
     @contextmanager
     def _bounded(self, seconds: float, expected: tuple[type[PyMongoError], ...] = ()) -> Iterator[None]:

@@ -34,8 +34,7 @@ class Removals:
     def mark_unnamed(self, claim: ClaimRecord) -> ClaimRecord | None:
         """Note on a claim that nothing names its blob from now on; None if that is not so.
 
-        The look for names comes after the mark: a version that is inserted later is confirmed later, and
-        `Blobs.confirm` takes the mark off.
+        The look for names comes after the mark: a version that is published later takes the mark off.
         """
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as BSON keeps it
@@ -72,8 +71,7 @@ class Removals:
             self._files.delete_one({"_id": file_id}, session=session)
             return True
 
-        with self._mongo.writing(), self._mongo.client.start_session() as session:
-            removed = session.with_transaction(remove)
+        removed = self._mongo.transact(remove)
         if removed:
             self._drop_all_chunks(file_id)
         return removed
@@ -106,8 +104,7 @@ class Removals:
                 return False
             return True
 
-        with self._mongo.writing(), self._mongo.client.start_session() as session:
-            removed = session.with_transaction(remove_first)
+        removed = self._mongo.transact(remove_first)
         if removed:
             self._drop_all_chunks(ObjectId(file_id))
         return removed
@@ -119,10 +116,10 @@ class Removals:
             return self._chunks.delete_many(beyond).deleted_count > 0
 
     def spend_number(self, version: Version) -> bool:
-        """See to it that an image never comes to point at a version; False if it does, or did.
+        """Count a version's number as given out for good; False if its image points there or beyond.
 
-        The number counts as given out from then on, so the upload that made the version, if it is still
-        at it, fails to point there. A name without a document gets a tombstone for that.
+        So the number does not come back when the version is gone. A name without a document gets a
+        tombstone for that.
         """
         name = {"bucket": version.bucket, "key": version.key}
         tombstone = {"live": False, "number": 0, "generation": 1, "buried": datetime.now(UTC)}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from imagestore.core.errors import PreconditionFailed
 from imagestore.core.image import Condition, Image, Labels
 from imagestore.store.documents import Documents
-from tests.store.samples import BUCKET, add, all_at_once, blob, digest_of, facts, keys
+from imagestore.store.mongo import Mongo
+from tests.store.samples import BUCKET, add, all_at_once, blob, claim, digest_of, facts, keys
 
 NOBODY, SOMEBODY = Condition(exists=False), Condition(exists=True)
 
@@ -23,7 +25,7 @@ def holds(number: int) -> Condition:
 
 
 def test_a_version_comes_back_as_it_was_added(documents: Documents) -> None:
-    added = documents.add_version(BUCKET, "a.jpg", blob(7), facts(7))
+    added = add(documents, "a.jpg", 7).version
     assert documents.find_version(BUCKET, "a.jpg", added.number) == added
     assert (added.blob, added.facts, added.digest) == (blob(7), facts(7), blob(7).digest)
     assert documents.find_version(BUCKET, "a.jpg", added.number + 1) is None
@@ -32,43 +34,75 @@ def test_a_version_comes_back_as_it_was_added(documents: Documents) -> None:
 
 def test_a_number_is_the_time_and_steps_within_a_second(documents: Documents) -> None:
     before = int(time.time())
-    numbers = [documents.add_version(BUCKET, "a", blob(), facts()).number for _ in range(5)]
+    numbers = [add(documents, "a", each).version.number for each in range(5)]
     assert before <= numbers[0] <= int(time.time())
     assert numbers == sorted(set(numbers))
     assert numbers[-1] >= before + 4
 
 
 def test_numbers_of_other_keys_do_not_matter(documents: Documents) -> None:
-    for _ in range(30):
-        documents.add_version(BUCKET, "busy", blob(), facts())
-    assert documents.add_version(BUCKET, "quiet", blob(), facts()).number <= int(time.time())
+    for each in range(30):
+        add(documents, "busy", each)
+    assert add(documents, "quiet").version.number <= int(time.time())
 
 
-def test_fifty_at_once_get_fifty_numbers(documents: Documents) -> None:
-    added = all_at_once(lambda each: documents.add_version(BUCKET, "a", blob(each), facts(each)), 50)
-    numbers = [version.number for version in added]
-    assert len(set(numbers)) == 50
-    assert {version.number for version in documents.list_versions(BUCKET, "a")} == set(numbers)
+def test_fifty_at_once_get_fifty_numbers_and_the_newest_stays(documents: Documents) -> None:
+    images = all_at_once(lambda each: add(documents, "a", each), 50)
+    by_number = {image.version.number: image for image in images}
+    assert len(by_number) == 50
+    assert [image.version.blob for image in images] == [blob(each) for each in range(50)]
+    assert {version.number for version in documents.list_versions(BUCKET, "a")} == set(by_number)
+    assert documents.find_image(BUCKET, "a") == by_number[max(by_number)]
 
 
-# Pointing
+# Publishing
 
 
-def test_a_version_has_no_name_before_it_is_pointed_at(documents: Documents) -> None:
-    version = documents.add_version(BUCKET, "a", blob(), facts())
+def test_a_version_and_its_name_are_there_together(documents: Documents) -> None:
     assert documents.find_image(BUCKET, "a") is None
     assert not documents.has_images(BUCKET)
-    image = documents.point(version, Labels(("t",), {"c": "d"}), Condition())
-    assert image == Image(version, 1, ("t",), {"c": "d"}) == documents.find_image(BUCKET, "a")
+    image = add(documents, "a", 1, Labels(("t",), {"c": "d"}))
+    assert image == Image(image.version, 1, ("t",), {"c": "d"}) == documents.find_image(BUCKET, "a")
+    assert documents.list_versions(BUCKET, "a") == [image.version]
     assert documents.has_images(BUCKET)
 
 
-def test_an_older_version_never_overwrites_a_newer_one(documents: Documents) -> None:
-    older = documents.add_version(BUCKET, "a", blob(1), facts(1))
-    newer = add(documents, "a", 2, Labels(("new",)))
-    answer = documents.point(older, Labels(("old",)), Condition())
-    assert answer.version == older
-    assert documents.find_image(BUCKET, "a") == newer
+def test_the_bytes_of_the_newest_make_no_version_and_bring_labels(documents: Documents) -> None:
+    first = add(documents, "a", 1, Labels(("t",)))
+    again = add(documents, "a", 1, Labels(context={"c": "d"}))
+    assert again == replace(first, generation=2, context={"c": "d"}) == documents.find_image(BUCKET, "a")
+    assert documents.list_versions(BUCKET, "a") == [first.version]
+    add(documents, "a", 2)
+    assert add(documents, "a", 1).version.number > first.version.number
+    assert len(documents.list_versions(BUCKET, "a")) == 3
+
+
+def test_what_is_published_renews_its_claim(documents: Documents, database: Mongo) -> None:
+    claims, marked = database.collection("claims"), datetime(2024, 1, 1, tzinfo=UTC)
+    for _ in range(2):
+        claim(database, blob(1))
+        claims.update_many({}, {"$set": {"claimed": marked, "unnamed": marked}})
+        add(documents, "a", 1)
+        [found] = claims.find()
+        assert found["claimed"].year > 2024
+        assert "unnamed" not in found
+
+
+@pytest.mark.parametrize("present", [None, 1, 9])
+def test_what_has_no_claim_is_not_published(
+    documents: Documents, database: Mongo, present: int | None
+) -> None:
+    if present is not None:
+        add(documents, "a", present)
+    before = documents.find_image(BUCKET, "a")
+    listed = documents.list_versions(BUCKET, "a")
+    database.collection("claims").delete_many({})
+    elsewhere = replace(blob(9), file_id="f" * 24)
+    for _ in range(2):
+        assert documents.publish(BUCKET, "a", blob(9), facts(9), Labels(("t",)), Condition()) is None
+        assert documents.find_image(BUCKET, "a") == before
+        assert documents.list_versions(BUCKET, "a") == listed
+        claim(database, elsewhere)  # the same bytes, written anew
 
 
 def test_labels_stay_unless_given_anew(documents: Documents) -> None:
@@ -139,15 +173,8 @@ def test_a_deletion_and_a_relabelling_heed_the_same_conditions(
         assert documents.bury(BUCKET, "a", condition) is None
     else:
         assert documents.set_labels(BUCKET, "a", Labels(("t",)), condition).tags == ("t",)
-        assert documents.bury(BUCKET, "a", condition) == (before.version.number, before.generation + 2)
+        assert documents.bury(BUCKET, "a", condition) == ([before.version.number], before.generation + 2)
         assert documents.find_image(BUCKET, "a") is None
-
-
-def test_of_fifty_pointed_at_once_the_newest_stays(documents: Documents) -> None:
-    versions = [documents.add_version(BUCKET, "a", blob(each), facts(each)) for each in range(50)]
-    answers = all_at_once(lambda each: documents.point(versions[each], Labels(), Condition()), 50)
-    assert [answer.version for answer in answers] == versions
-    assert documents.find_image(BUCKET, "a").version == versions[-1]
 
 
 def test_of_twenty_that_want_to_be_first_one_is(documents: Documents) -> None:
@@ -182,14 +209,15 @@ def test_a_context_takes_any_name(documents: Documents, name: str) -> None:
 
 
 def test_generation_and_number_grow_through_deletion(documents: Documents) -> None:
-    first = add(documents, "a", 1)
-    last_number, generation = documents.bury(BUCKET, "a", Condition())
-    assert (last_number, generation) == (first.version.number, 2)
+    first, second = add(documents, "a", 1), add(documents, "a", 2)
+    numbers, generation = documents.bury(BUCKET, "a", Condition())
+    assert (sorted(numbers), generation) == ([first.version.number, second.version.number], 3)
+    assert documents.list_versions(BUCKET, "a") == []
     assert documents.bury(BUCKET, "a", Condition()) is None
-    assert documents.drop_versions(BUCKET, "a", last_number) == [first.version.number]
     again = add(documents, "a", 2)
-    assert again.generation == 3
-    assert again.version.number > first.version.number
+    assert again.generation == 4
+    assert again.version.number > second.version.number
+    assert documents.list_versions(BUCKET, "a") == [again.version]
 
 
 def test_no_number_is_given_twice_even_when_the_newest_was_taken_back(documents: Documents) -> None:
@@ -207,21 +235,12 @@ def test_a_deleted_image_keeps_no_label(documents: Documents) -> None:
     assert (again.tags, again.context) == ((), {})
 
 
-def test_what_a_broken_off_deletion_left_can_be_dropped_later(documents: Documents) -> None:
-    first = add(documents, "a", 1)
-    assert documents.drop_leftovers(BUCKET, "a") == []
-    documents.bury(BUCKET, "a", Condition())
-    upload_under_way = documents.add_version(BUCKET, "a", blob(2), facts(2))
-    assert documents.drop_leftovers(BUCKET, "a") == [first.version.number]
-    assert documents.list_versions(BUCKET, "a") == [upload_under_way]
-
-
 # Lists
 
 
 def test_versions_are_listed_newest_first_page_by_page(documents: Documents) -> None:
-    added = [documents.add_version(BUCKET, "a", blob(each), facts(each)) for each in range(5)]
-    documents.add_version(BUCKET, "a2", blob(), facts())
+    added = [add(documents, "a", each).version for each in range(5)]
+    add(documents, "a2")
     page = documents.list_versions(BUCKET, "a", limit=2)
     assert page == [added[4], added[3]]
     assert documents.list_versions(BUCKET, "a", before=page[-1].number) == [added[2], added[1], added[0]]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from imagestore.core.image import Condition, Labels, Version
+from imagestore.core.image import Condition, Labels
 from imagestore.store.documents import Documents
-from tests.store.samples import BUCKET, add, all_at_once, blob, facts
+from tests.store.samples import BUCKET, add, add_unpointed, all_at_once, blob
 
 
 def test_the_newest_gives_way_to_the_one_below(documents: Documents) -> None:
@@ -22,8 +23,8 @@ def test_the_newest_gives_way_to_the_one_below(documents: Documents) -> None:
 
 def test_one_in_the_middle_leaves_the_image_as_it_is(documents: Documents) -> None:
     first, second, third = (add(documents, "a", number) for number in (1, 2, 3))
-    assert documents.withdraw(second.version) is None
-    assert documents.find_image(BUCKET, "a") == third
+    assert documents.withdraw(second.version) == 4
+    assert documents.find_image(BUCKET, "a") == replace(third, generation=4)
     assert documents.list_versions(BUCKET, "a") == [third.version, first.version]
 
 
@@ -37,36 +38,57 @@ def test_the_last_one_takes_the_image_along(documents: Documents) -> None:
 
 def test_one_that_was_never_pointed_at_goes_alone(documents: Documents) -> None:
     image = add(documents, "a", 1)
-    unnamed = documents.add_version(BUCKET, "a", blob(2), facts(2))
-    assert documents.withdraw(unnamed) is None
-    assert documents.find_image(BUCKET, "a") == image
+    assert documents.withdraw(add_unpointed(documents, "a", blob(2))) == 2
+    assert documents.find_image(BUCKET, "a") == replace(image, generation=2)
     assert documents.list_versions(BUCKET, "a") == [image.version]
 
 
-def meanwhile(monkeypatch: pytest.MonkeyPatch, documents: Documents, act: Callable[[], object]) -> None:
-    """Let `act` happen once, between a withdrawal's look at the versions below and its change."""
-    look = documents.list_versions
+def test_one_whose_image_is_lost_goes_as_well(documents: Documents) -> None:
+    assert documents.withdraw(add_unpointed(documents, "a", blob(1))) is None
+    assert documents.list_versions(BUCKET, "a") == []
 
-    def look_then_act(*arguments: object, **options: object) -> list[Version]:
+
+def test_one_that_is_gone_already_changes_nothing_but_the_generation(documents: Documents) -> None:
+    first, second = add(documents, "a", 1), add(documents, "a", 2)
+    documents.withdraw(second.version)
+    assert documents.withdraw(second.version) == 4
+    assert documents.find_image(BUCKET, "a") == replace(first, generation=4)
+
+
+# Races
+
+
+real = pytest.mark.parametrize("database", ["mongod"], indirect=True)
+"""mongomock has no transactions that run beside each other."""
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, documents: Documents, act: Callable[[], object]) -> None:
+    """Let `act` happen once, between a withdrawal's look at the image and its change of it."""
+    images = documents._images
+    look = images.find_one
+
+    def look_then_act(*arguments: object, **options: object) -> object:
         found = look(*arguments, **options)
-        monkeypatch.setattr(documents, "list_versions", look)
+        monkeypatch.setattr(images, "find_one", look)
         act()
         return found
 
-    monkeypatch.setattr(documents, "list_versions", look_then_act)
+    monkeypatch.setattr(images, "find_one", look_then_act)
 
 
+@real
 def test_an_upload_that_comes_between_is_not_taken_along(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only = add(documents, "a", 1)
-    meanwhile(monkeypatch, documents, lambda: add(documents, "a", 2))
-    assert documents.withdraw(only.version) is None
+    meanwhile(monkeypatch, documents, lambda: add(Documents(documents._mongo), "a", 2))
+    assert documents.withdraw(only.version) == 3
     image = documents.find_image(BUCKET, "a")
     assert image.version.blob == blob(2)
     assert documents.list_versions(BUCKET, "a") == [image.version]
 
 
+@real
 def test_the_image_never_stays_with_a_version_that_went_meanwhile(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,20 +99,25 @@ def test_the_image_never_stays_with_a_version_that_went_meanwhile(
     assert documents.list_versions(BUCKET, "a") == [first]
 
 
+@real
 def test_a_version_that_the_image_came_back_to_meanwhile_is_left_again(
     documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, third = (add(documents, "a", number).version for number in (1, 2, 3))
-    drop = documents.drop_version
-
-    def another_first(version: Version) -> None:
-        Documents(documents._mongo).withdraw(third)
-        drop(version)
-
-    monkeypatch.setattr(documents, "drop_version", another_first)
+    meanwhile(monkeypatch, documents, lambda: Documents(documents._mongo).withdraw(third))
     assert documents.withdraw(second) == 5
     assert documents.find_image(BUCKET, "a").version == first
     assert documents.list_versions(BUCKET, "a") == [first]
+
+
+def test_two_neighbours_at_once_leave_the_image_with_what_is_there(documents: Documents) -> None:
+    for key in map(str, range(50)):
+        first, second, third = (add(documents, key, number).version for number in (1, 2, 3))
+        neighbours = (second, third)
+        answers = all_at_once(lambda each, gone=neighbours: documents.withdraw(gone[each]), 2)
+        assert sorted(answers) == [4, 5]
+        assert documents.find_image(BUCKET, key).version == first
+        assert documents.list_versions(BUCKET, key) == [first]
 
 
 def test_whatever_goes_at_once_the_image_names_a_version_that_is_there(documents: Documents) -> None:
@@ -106,6 +133,6 @@ def test_all_versions_at_once_leave_nothing_but_the_numbers(documents: Documents
     all_at_once(lambda each: documents.withdraw(versions[each]), 8)
     assert documents.find_image(BUCKET, "a") is None
     assert documents.list_versions(BUCKET, "a") == []
-    again = documents.add_version(BUCKET, "a", blob(9), facts(9))
-    assert again.number > versions[-1].number
-    assert documents.point(again, Labels(), Condition(exists=False)).version == again
+    again = add(documents, "a", 9, condition=Condition(exists=False))
+    assert again.version.number > versions[-1].number
+    assert documents.find_image(BUCKET, "a") == again

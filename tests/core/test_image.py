@@ -157,8 +157,7 @@ def test_a_bad_context_is_refused(context: dict[str, str]) -> None:
         (Condition(digests=()), True),
     ],
 )
-def test_a_condition_says_whether_it_needs_an_image(condition: Condition, wants_image: bool) -> None:
-    assert condition.wants_image is wants_image
+def test_a_condition_may_need_an_image(condition: Condition, wants_image: bool) -> None:
     if wants_image:
         with pytest.raises(PreconditionFailed):
             condition.check(None)

@@ -17,7 +17,7 @@ from imagestore.store.documents import Documents
 from imagestore.store.inventory import Inventory
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.removals import Removals
-from tests.store.samples import BUCKET, facts, put
+from tests.store.samples import BUCKET, add_unpointed, facts, put
 
 NONE = timedelta(0)
 
@@ -34,15 +34,17 @@ class Stored:
 
     def put(self, key: str, data: bytes) -> Image:
         """What an upload does."""
-        return self.documents.point(self.add(key, data), Labels(), Condition())
+        ref = put(self.blobs, data)
+        image = self.documents.publish(BUCKET, key, ref, facts(), Labels(), Condition())
+        assert image is not None
+        return image
 
     def add(self, key: str, data: bytes) -> Version:
-        """What an upload does that is cut short before its end."""
-        return self.documents.add_version(BUCKET, key, put(self.blobs, data), facts())
+        """A version that no image points at or beyond, and its bytes."""
+        return add_unpointed(self.documents, key, put(self.blobs, data))
 
     def delete(self, key: str) -> None:
-        last_number, _ = self.documents.bury(BUCKET, key, Condition())
-        self.documents.drop_versions(BUCKET, key, last_number)
+        assert self.documents.bury(BUCKET, key, Condition()) is not None
 
     def fsck(self, *, deep: bool = True, grace: timedelta = NONE) -> Tally[Finding]:
         return Fsck(self.inventory, grace=grace).check(deep=deep)

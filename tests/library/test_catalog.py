@@ -1,4 +1,4 @@
-"""Names: versions and images deleted, buckets made and removed, and what a deletion cut short leaves."""
+"""Names: versions and images deleted, buckets made and removed, and what a deletion that fails leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from imagestore.core.errors import (
     StoreUnavailable,
     VersionNotFound,
 )
-from imagestore.core.image import Condition, Labels, Version
+from imagestore.core.image import Condition, Image, Labels, Version
 from imagestore.embedded import Server
 from tests.library.conftest import BUCKET, House, picture
 from tests.store.commands import failing
@@ -98,20 +98,40 @@ def test_a_deletion_heeds_its_condition(house: House, versions: list[Version]) -
         house.find("a")
 
 
-def test_a_deletion_that_was_cut_short_is_finished_by_the_next_try(
-    mongo: Server, house: House, versions: list[Version]
+def check_whole(house: House, image: Image, versions: list[Version]) -> None:
+    assert house.services.catalog.image(BUCKET, "a") == image
+    assert house.services.catalog.list_versions(BUCKET, "a") == versions[::-1]
+    assert [house.get("a", version.number) for version in versions] == [picture(seed) for seed in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("command", ["findAndModify", "find", "delete", "commitTransaction"])
+def test_a_deletion_that_fails_midway_leaves_the_image_whole(
+    mongo: Server, house: House, versions: list[Version], command: str
 ) -> None:
-    with failing(mongo, ["delete"], errorCode=2), pytest.raises(StoreUnavailable):
+    before = house.services.catalog.image(BUCKET, "a")
+    with failing(mongo, [command], errorCode=2), pytest.raises(StoreUnavailable):
         house.delete("a")
-    with pytest.raises(ImageNotFound):
-        house.find("a")
-    with pytest.raises(ImageNotFound):
-        house.delete("a")
+    check_whole(house, before, versions)
+    house.delete("a")
     for version in versions:
         with pytest.raises(VersionNotFound):
             house.services.catalog.version(BUCKET, "a", version.number)
         with pytest.raises(ImageNotFound):
             house.find("a", version.number)
+
+
+@pytest.mark.parametrize("command", ["update", "delete", "commitTransaction"])
+def test_a_version_whose_deletion_fails_midway_stays(
+    mongo: Server, house: House, versions: list[Version], command: str
+) -> None:
+    catalog = house.services.catalog
+    before = catalog.image(BUCKET, "a")
+    with failing(mongo, [command], errorCode=2), pytest.raises(StoreUnavailable):
+        catalog.delete_version(BUCKET, "a", versions[2].number)
+    check_whole(house, before, versions)
+    catalog.delete_version(BUCKET, "a", versions[2].number)
+    assert catalog.list_versions(BUCKET, "a") == [versions[1], versions[0]]
+    assert house.get("a") == picture(2)
 
 
 def test_labels_are_changed_under_conditions(house: House, versions: list[Version]) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import Binary, ObjectId
 
-from imagestore.core.image import Condition, Image
+from imagestore.core.image import Image
 from imagestore.library import fsck as fsck_module
 from imagestore.library.upkeep import GRACE, MOST_LISTED, Kind, Pace, Severity
 from imagestore.store import blobs as blobs_module
@@ -153,7 +153,8 @@ def test_versions_that_no_image_reaches(stored: Stored, image: Image) -> None:
     stored.add("image", DATA)
     stored.add("never pointed", DATA)
     stored.put("buried", DATA)
-    stored.documents.bury(BUCKET, "buried", Condition())
+    stored.delete("buried")
+    stored.add("buried", DATA)
     assert stored.kinds() == {Kind.VERSION_UNPOINTED: 3}
 
 

@@ -186,6 +186,44 @@ def test_whatever_step_fails_the_name_is_as_it_was_and_a_retry_is_good(
     assert house.get("a", before.version.number) == picture(1)
 
 
+MIDWAY: list[dict[str, Any]] = [
+    {"commands": ["insert"], "collection": "versions"},
+    {"commands": ["findAndModify"], "collection": "images"},
+    {"commands": ["update"], "collection": "claims"},
+    {"commands": ["commitTransaction"], "mode": {"skip": 1}},  # the first is that of the bytes
+]
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["new key", "known key"])
+@pytest.mark.parametrize("fault", MIDWAY, ids=lambda fault: fault["commands"][0])
+def test_a_version_is_seen_once_it_is_its_images_newest_and_a_retry_makes_no_second(
+    mongo: Server, mongo_database: str, house: House, fault: dict[str, Any], there: bool
+) -> None:
+    fault = dict(fault)
+    if collection := fault.pop("collection", None):
+        fault["namespace"] = f"{mongo_database}.{collection}"
+    documents = house.services.ingest._documents
+    before = [house.put("a", picture(1)).version] if there else []
+    image = documents.find_image(BUCKET, "a")
+    with failing(mongo, fault.pop("commands"), errorCode=2, **fault), pytest.raises(StoreUnavailable):
+        house.put("a", picture(2))
+    assert holdings(house).get("versions", 0) == len(before)
+    assert documents.list_versions(BUCKET, "a") == before
+    assert documents.find_image(BUCKET, "a") == image
+    made = house.put("a", picture(2))
+    assert documents.list_versions(BUCKET, "a") == [made.version, *before]
+    assert documents.find_version(BUCKET, "a", made.version.number) == made.version
+    assert holdings(house)["blobs.files"] == 1 + len(before)
+
+
+def test_the_same_bytes_many_times_at_once_are_one_version(house: House) -> None:
+    images = all_at_once(lambda _: house.put("a", picture()), 20)
+    assert all(isinstance(image, Image) for image in images), images
+    [version] = house.services.catalog.list_versions(BUCKET, "a")
+    assert {image.version for image in images} == {version}
+    assert house.services.catalog.image(BUCKET, "a").version == version
+
+
 def test_of_many_pictures_at_once_under_one_key_one_wins_and_all_are_versions(house: House) -> None:
     images = all_at_once(lambda seed: house.put("a", picture(seed)), 12)
     assert all(isinstance(image, Image) for image in images), images

@@ -37,6 +37,9 @@ def open_mongo(
             return opened
 
         yield make
+        # What a client that was cut off had begun would hold up the end of the database for its lifetime.
+        with MongoClient(mongo.url) as client:
+            client.admin.command("killAllSessions", [])
 
 
 @pytest.fixture

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import secrets
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TypeVar
 
-from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels
+from bson import ObjectId
+
+from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.core.streams import Spool, spool
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
+from imagestore.store.mongo import Mongo
 
 T = TypeVar("T")
 BUCKET = "pictures"
@@ -39,9 +45,37 @@ def add(
     condition: Condition = Condition(),  # noqa: B008
     bucket: str = BUCKET,
 ) -> Image:
-    """A new version under `key`, and the name pointed at it: what an upload does."""
-    version = documents.add_version(bucket, key, blob(number), facts(number))
-    return documents.point(version, labels, condition)
+    """Claimed bytes and a version of them under `key`: what an upload does."""
+    claim(documents._mongo, blob(number))
+    image = documents.publish(bucket, key, blob(number), facts(number), labels, condition)
+    assert image is not None
+    return image
+
+
+def claim(mongo: Mongo, ref: BlobRef) -> None:
+    """Claim a blob, unless it is claimed. What has no claim cannot be published."""
+    fields = {"file_id": ObjectId(ref.file_id), "length": ref.length, "chunk_size": ref.chunk_size}
+    mongo.collection("claims").update_one(
+        {"_id": ref.digest}, {"$setOnInsert": fields | {"claimed": datetime.now(UTC)}}, upsert=True
+    )
+
+
+def add_unpointed(documents: Documents, key: str, ref: BlobRef, bucket: str = BUCKET) -> Version:
+    """A version that its image does not point at or beyond: what is left when the image's document is lost,
+    and what imagestore 0.1 left when an upload was cut short.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    newest = documents.list_versions(bucket, key, limit=1)
+    number = max(int(now.timestamp()), *(each.number + 1 for each in newest), 0)
+    version = Version(bucket, key, number, secrets.token_hex(16), ref, facts(), now)
+    fields = {"bucket": bucket, "key": key, "number": number, "created": now, "facts": asdict(version.facts)}
+    documents._mongo.collection("versions").insert_one({"_id": version.version_id, **fields, **asdict(ref)})
+    return version
+
+
+def drop_version(documents: Documents, version: Version) -> None:
+    """Take a version away by hand, and leave its image as it is."""
+    documents._mongo.collection("versions").delete_one({"_id": version.version_id})
 
 
 def all_at_once(work: Callable[[int], T], count: int) -> list[T | Exception]:

@@ -8,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from bson import ObjectId
 
-from imagestore.core.errors import WriteContention
-from imagestore.core.image import BlobRef, Condition, Labels, Version
+from imagestore.core.image import BlobRef, Condition, Image, Labels
 from imagestore.store import blobs as blobs_module
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import ClaimRecord, Inventory
 from imagestore.store.mongo import Mongo
 from imagestore.store.removals import Removals
-from tests.store.samples import BUCKET, facts, put, read
+from tests.store.samples import BUCKET, add, add_unpointed, blob, drop_version, facts, put, read
 
 DATA = bytes(range(256)) * 3000
 
@@ -41,8 +40,8 @@ def claim_of(inventory: Inventory, ref: BlobRef) -> ClaimRecord:
     return claim
 
 
-def name(documents: Documents, ref: BlobRef, key: str = "a") -> Version:
-    return documents.add_version(BUCKET, key, ref, facts())
+def publish(documents: Documents, ref: BlobRef) -> Image | None:
+    return documents.publish(BUCKET, "a", ref, facts(), Labels(), Condition())
 
 
 # Blobs
@@ -59,7 +58,6 @@ def test_a_marked_blob_goes_with_claim_file_and_chunks(
     for collection in ("claims", "blobs.files", "blobs.chunks"):
         assert store.collection(collection).count_documents({}) == 0
     assert not removals.drop_blob(marked)
-    assert not blobs.confirm(ref)
 
 
 def test_a_named_blob_is_not_marked(
@@ -67,7 +65,7 @@ def test_a_named_blob_is_not_marked(
 ) -> None:
     ref = put(blobs, DATA)
     seen = claim_of(inventory, ref)
-    name(documents, ref)
+    add_unpointed(documents, "a", ref)
     assert removals.mark_unnamed(seen) is None
     assert claim_of(inventory, ref).unnamed is None
 
@@ -86,27 +84,48 @@ def test_an_upload_that_renews_the_claim_after_the_plan_keeps_the_blob(
     assert read(blobs, ref) == DATA
 
 
-def test_a_version_that_is_not_confirmed_yet_keeps_the_blob(
+def test_a_version_keeps_the_blob_and_takes_the_mark_off(
     blobs: Blobs, documents: Documents, inventory: Inventory, removals: Removals
 ) -> None:
     ref = put(blobs, DATA)
     marked = removals.mark_unnamed(claim_of(inventory, ref))
-    name(documents, ref)
-    assert not removals.drop_blob(marked)
-    assert blobs.confirm(ref)
+    assert publish(documents, ref).version.blob == ref
     assert claim_of(inventory, ref).unnamed is None
+    assert not removals.drop_blob(marked)
     assert read(blobs, ref) == DATA
 
 
-def test_a_confirmation_takes_the_mark_off_for_good(
+def test_a_version_that_renewed_no_claim_keeps_the_blob_as_well(
     blobs: Blobs, documents: Documents, inventory: Inventory, removals: Removals
 ) -> None:
     ref = put(blobs, DATA)
     marked = removals.mark_unnamed(claim_of(inventory, ref))
-    version = name(documents, ref)
-    assert blobs.confirm(ref)
-    documents.drop_version(version)
+    add_unpointed(documents, "a", ref)
     assert not removals.drop_blob(marked)
+    assert read(blobs, ref) == DATA
+
+
+def test_a_version_that_went_again_took_the_mark_off_for_good(
+    blobs: Blobs, documents: Documents, inventory: Inventory, removals: Removals
+) -> None:
+    ref = put(blobs, DATA)
+    marked = removals.mark_unnamed(claim_of(inventory, ref))
+    publish(documents, ref)
+    documents.bury(BUCKET, "a", Condition())
+    assert not removals.drop_blob(marked)
+
+
+def test_what_was_swept_is_not_published(
+    store: Mongo, blobs: Blobs, documents: Documents, inventory: Inventory, removals: Removals
+) -> None:
+    ref = put(blobs, DATA)
+    removals.drop_blob(removals.mark_unnamed(claim_of(inventory, ref)))
+    assert publish(documents, ref) is None
+    again = put(blobs, DATA)
+    assert publish(documents, ref) is None
+    for collection in ("versions", "images"):
+        assert store.collection(collection).count_documents({}) == 0
+    assert publish(documents, again).version.blob == again
 
 
 def test_an_upload_that_finds_its_blob_gone_writes_it_anew(
@@ -116,8 +135,6 @@ def test_an_upload_that_finds_its_blob_gone_writes_it_anew(
     removals.drop_blob(removals.mark_unnamed(claim_of(inventory, ref)))
     again = put(blobs, DATA)
     assert again.file_id != ref.file_id
-    assert not blobs.confirm(ref)
-    assert blobs.confirm(again)
     assert read(blobs, again) == DATA
 
 
@@ -125,8 +142,7 @@ def test_an_image_that_lost_its_version_keeps_its_blob(
     blobs: Blobs, documents: Documents, inventory: Inventory, removals: Removals
 ) -> None:
     ref = put(blobs, DATA)
-    version = documents.point(name(documents, ref), Labels(), Condition()).version
-    documents.drop_version(version)
+    drop_version(documents, publish(documents, ref).version)
     assert removals.mark_unnamed(claim_of(inventory, ref)) is None
 
 
@@ -160,10 +176,10 @@ def test_chunks_with_a_file_or_a_claim_or_a_name_stay(
     store.collection("blobs.files").delete_many({})
     assert not removals.drop_chunks(ref.file_id)
     store.collection("claims").delete_many({})
-    version = name(documents, ref)
+    version = add_unpointed(documents, "a", ref)
     assert not removals.drop_chunks(ref.file_id)
     assert read(blobs, ref) == DATA
-    documents.drop_version(version)
+    drop_version(documents, version)
     assert removals.drop_chunks(ref.file_id)
     assert store.collection("blobs.chunks").count_documents({}) == 0
 
@@ -174,9 +190,9 @@ def test_a_file_goes_only_without_claim_and_name(
     ref = put(blobs, DATA)
     assert not removals.drop_file(ref.file_id)
     store.collection("claims").delete_many({})
-    version = name(documents, ref)
+    version = add_unpointed(documents, "a", ref)
     assert not removals.drop_file(ref.file_id)
-    documents.drop_version(version)
+    drop_version(documents, version)
     assert removals.drop_file(ref.file_id)
     assert store.collection("blobs.chunks").count_documents({}) == 0
 
@@ -184,47 +200,39 @@ def test_a_file_goes_only_without_claim_and_name(
 # Versions and tombstones
 
 
-def test_a_spent_number_is_never_pointed_at(documents: Documents, removals: Removals) -> None:
-    ref = BlobRef("0" * 64, "0" * 24, 1, 1)
-    version = name(documents, ref)
+def test_a_spent_number_is_never_given_out(documents: Documents, removals: Removals) -> None:
+    version = add_unpointed(documents, "a", blob())
     assert removals.spend_number(version)
-    with pytest.raises(WriteContention):
-        documents.point(version, Labels(), Condition())
     documents.withdraw(version)
     assert documents.find_image(BUCKET, "a") is None
-    later = name(documents, ref)
-    assert later.number > version.number
-    assert documents.point(later, Labels(), Condition(exists=False)).version == later
+    assert add(documents, "a", condition=Condition(exists=False)).version.number > version.number
 
 
 def test_the_number_of_an_image_and_of_its_history_is_not_spent(
     documents: Documents, removals: Removals
 ) -> None:
-    ref = BlobRef("0" * 64, "0" * 24, 1, 1)
-    older = documents.point(name(documents, ref), Labels(), Condition()).version
-    newer = documents.point(name(documents, ref), Labels(), Condition()).version
-    assert not removals.spend_number(newer)
-    assert not removals.spend_number(older)
-    assert removals.spend_number(name(documents, ref))
-    assert documents.find_image(BUCKET, "a").version == newer
+    older, newer = add(documents, "a", 1), add(documents, "a", 2)
+    assert not removals.spend_number(newer.version)
+    assert not removals.spend_number(older.version)
+    assert removals.spend_number(add_unpointed(documents, "a", blob()))
+    assert documents.find_image(BUCKET, "a") == newer
 
 
 def test_a_tombstone_goes_as_it_was_seen_or_not_at_all(
     documents: Documents, inventory: Inventory, removals: Removals
 ) -> None:
-    ref = BlobRef("0" * 64, "0" * 24, 1, 1)
-    documents.point(name(documents, ref), Labels(), Condition())
+    add(documents, "a")
     documents.bury(BUCKET, "a", Condition())
     [seen] = inventory.find_names([(BUCKET, "a")])
     assert seen.pointed is None
+    left = add_unpointed(documents, "a", blob())
     assert not removals.drop_tombstone(seen)
-    documents.drop_leftovers(BUCKET, "a")
+    drop_version(documents, left)
     assert not removals.drop_tombstone(replace(seen, generation=seen.generation + 1))
-    documents.point(name(documents, ref), Labels(), Condition())
+    add(documents, "a")
     assert not removals.drop_tombstone(seen)
     assert documents.find_image(BUCKET, "a") is not None
     documents.bury(BUCKET, "a", Condition())
-    documents.drop_leftovers(BUCKET, "a")
     [seen] = inventory.find_names([(BUCKET, "a")])
     assert datetime.now(UTC) - seen.buried < timedelta(hours=1)
     assert removals.drop_tombstone(seen)
