@@ -8,6 +8,7 @@ serve.py        `serve`: embedded servers, gunicorn
 server.py       gunicorn, set up and run in this process
 greeting.py     what `serve` prints once the service answers
 upkeep.py       `fsck` and `gc`, which work on the database itself
+backup.py       `backup` and `restore`, which do so too
 upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import click
 
 from imagestore import __version__
+from imagestore.cli.backup import backup, restore
 from imagestore.cli.buckets import bucket
 from imagestore.cli.credentials import credential
 from imagestore.cli.images import get, ls, rm, show, sign
@@ -48,5 +50,7 @@ def main() -> None:
     """
 
 
-for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, fsck, gc, settings):
+for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings):
+    main.add_command(_command)
+for _command in (fsck, gc, backup, restore):
     main.add_command(_command)

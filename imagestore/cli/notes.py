@@ -28,6 +28,7 @@ class Notes:
         self.client_file = data / "client.json"
         self.curl_file = data / "curlrc"
         self._mongo_file = data / "mongo.url"
+        self._redis_file = data / "redis.url"
 
     def server_key(self) -> str:
         """The server key that is kept here, made at the first call. Raises OSError."""
@@ -41,6 +42,11 @@ class Notes:
             finally:
                 fresh.unlink()
         return kept.read_text().strip()
+
+    def kept_server_key(self) -> str:
+        """The server key if one is kept here, else empty: for those who must not make one."""
+        kept = self._data / "server.key"
+        return kept.read_text().strip() if kept.exists() else ""
 
     def service(self) -> Service | None:
         """What was noted last; None where nothing was, or nothing that can be read."""
@@ -63,6 +69,14 @@ class Notes:
     def write_mongo_url(self, url: str) -> None:
         """Note the embedded mongod; an empty url says that there is none. Raises OSError."""
         self._replace(self._mongo_file, f"{url}\n")
+
+    def redis_url(self) -> str:
+        """As `mongo_url`, of the embedded Redis."""
+        return self._redis_file.read_text().strip() if self._redis_file.exists() else ""
+
+    def write_redis_url(self, url: str) -> None:
+        """As `write_mongo_url`, of the embedded Redis."""
+        self._replace(self._redis_file, f"{url}\n")
 
     def _replace(self, path: Path, text: str) -> None:
         self._write_aside(path, text).replace(path)

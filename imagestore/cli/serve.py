@@ -96,6 +96,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
     )
     notes = Notes(settings.data)
     notes.write_mongo_url(mongo_url)
+    notes.write_redis_url(redis_url)
     settings, secret, made = _with_keys(settings, notes)
     _set_up_logging(settings, secret)
     _ensure_indexes(settings)

@@ -71,8 +71,8 @@ def connect() -> Iterator[Client]:
         yield client
 
 
-def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()))
+def print_json(value: Any, *, err: bool = False) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=not _speaks_unicode()), err=err)
 
 
 def _speaks_unicode() -> bool:
@@ -101,10 +101,10 @@ def size_text(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def print_table(rows: Iterable[tuple[str, ...]]) -> None:
+def print_table(rows: Iterable[tuple[str, ...]], *, err: bool = False) -> None:
     """Columns of text, as wide as they need to be; the last one is not padded."""
     listed = [tuple(printable(cell) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*listed, strict=True)][:-1]
     for row in listed:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*padded, row[-1]]))
+        click.echo("  ".join([*padded, row[-1]]), err=err)

@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from imagestore.cache.tier import Tier
 from imagestore.cache.wire import Wire
 from imagestore.core.image import BlobRef, Condition, Image, Labels
 from imagestore.core.telemetry import Timings
 from imagestore.embedded import Server
+from imagestore.library.aliases import Aliases
 from imagestore.library.fetch import Found, Outcome
 from imagestore.library.ingest import Upload
 from imagestore.services import Services
 from imagestore.settings import Settings
 from imagestore.store import mongo as driver
 from tests import pictures
+from tests.library.archives import Archives
 from tests.store.commands import Commands
 
 BUCKET = "pictures"
@@ -121,3 +124,17 @@ def house(open_house: Callable[..., House]) -> House:
     opened.services.mongo.ensure_indexes()
     opened.services.catalog.create_bucket(BUCKET, "public-read")
     return opened
+
+
+@pytest.fixture
+def archives(tmp_path: Path) -> Callable[[str], Archives]:
+    """Backups in the form that is named, folder or tar, for stores without a Redis."""
+    tier = Tier("none", timeout=1, value_bytes=0, integrity_key=b"k" * 32)
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    return lambda form: Archives(form, tmp_path / "backup", workspace, Aliases(tier, 60))
+
+
+@pytest.fixture
+def folder(archives: Callable[[str], Archives]) -> Archives:
+    return archives("folder")
