@@ -108,3 +108,14 @@ def print_table(rows: Iterable[tuple[str, ...]], *, err: bool = False) -> None:
     for row in listed:
         padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         click.echo("  ".join([*padded, row[-1]]), err=err)
+
+
+def rate_of(text: str) -> float:
+    """A number a second, from `N` or `N/s`. Raises click.BadParameter."""
+    try:
+        rate = float(text.removesuffix("/s"))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise click.BadParameter(f"{text!r} is no rate: use a number a second, such as 100/s.")
+    return rate

@@ -14,7 +14,7 @@ import click
 from imagestore.cli.buckets import as_json
 from imagestore.cli.notes import Notes
 from imagestore.cli.progress import progress_bar
-from imagestore.cli.terminal import Failure, print_json, print_table, printable, size_text
+from imagestore.cli.terminal import Failure, print_json, print_table, printable, rate_of, size_text
 from imagestore.library.fsck import Fsck
 from imagestore.library.sweep import Sweep
 from imagestore.library.upkeep import Finding, Pace, Removal, Severity, Tally
@@ -38,16 +38,6 @@ def _span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text.removesuffix("/s"))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"{text!r} is no rate: use a number a second, such as 100/s.")
-    return rate
-
-
 grace_option = click.option(
     "--grace",
     type=_span,
@@ -67,7 +57,7 @@ grace_option = click.option(
 )
 @click.option("--deep", is_flag=True, help="Read all bytes too, and hold them to their sums and digests.")
 @grace_option
-@click.option("--rate", type=_rate, metavar="N/s", help="At most so many documents a second.")
+@click.option("--rate", type=rate_of, metavar="N/s", help="At most so many documents a second.")
 @as_json
 def fsck(deep: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
     """Check everything stored: blobs, versions, images, indexes. Changes nothing.
@@ -117,7 +107,7 @@ def _print_findings(found: Tally[Finding]) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Only tell the plan; change nothing.")
 @grace_option
-@click.option("--rate", type=_rate, metavar="N/s", help="Remove at most so many things a second.")
+@click.option("--rate", type=rate_of, metavar="N/s", help="Remove at most so many things a second.")
 @as_json
 def gc(dry_run: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
     """Remove what nobody can reach: blobs without a name, and what broken uploads and deletions left.

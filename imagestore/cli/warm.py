@@ -13,20 +13,10 @@ import click
 from imagestore.cli.buckets import as_json
 from imagestore.cli.images import bucket_option
 from imagestore.cli.progress import progress_bar
-from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, size_text
+from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, rate_of, size_text
 from imagestore.client import Warmed
 
 BATCH = 50
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text.removesuffix("/s"))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise click.BadParameter(f"{text!r} is no rate: use images a second, such as 100/s.")
-    return rate
 
 
 class Options(TypedDict):
@@ -53,7 +43,7 @@ class Options(TypedDict):
 @click.option("--prefix", default="", help="Images whose key begins with this; without keys, all of them.")
 @click.option("--tag", help="Only images with this tag.")
 @click.option("--from-stdin", is_flag=True, help="Read keys from standard input, one a line.")
-@click.option("--rate", type=_rate, metavar="N/s", help="At most so many images a second.")
+@click.option("--rate", type=rate_of, metavar="N/s", help="At most so many images a second.")
 @as_json
 def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
     """Load the originals of the images KEYS into the cache, and tell what that changed.

@@ -1,4 +1,7 @@
-"""Restores into a real mongod: only what is missing, only what is whole, and what the store has wins."""
+"""Restores into a real mongod: only what is missing, only what is whole, and what the store has wins.
+
+This file is longer than 300 lines because every case of one verb is easier found in one place.
+"""
 
 from __future__ import annotations
 
