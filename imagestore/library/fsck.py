@@ -123,7 +123,7 @@ class Fsck:
         found = self._check_blobs(page)
         for version in unpointed(self._inventory, page):
             if version.created <= ago(self._grace):
-                detail = "no image points at it or beyond: its image is lost, or imagestore 0.1 was cut short"
+                detail = "no image points at it or beyond: its image's document is lost or damaged"
                 found.append((version, Finding(Kind.VERSION_UNPOINTED, show(version), detail)))
         return found
 

@@ -27,10 +27,11 @@ look for the file; the transaction that makes the file changes that chunk. So on
 and an upload that finds its first chunk gone writes all of them anew. A file without a claim stays without
 one, since claims are made only with their files; so it goes once it is old enough and nothing names it.
 
-Versions that no image points at or beyond. A version and its image are written in one transaction, so these
-are left of images that were lost, and of uploads to imagestore 0.1 that were cut short. Before one goes, its
-number is spent: the image's `last_number` is raised to it in one update that fails if the image points there
-or beyond by now, as a backup that is put back at the same time can have it. No upload gets that number again.
+Versions that their image does not point at or beyond. A version and its image are written in one
+transaction, so only damage leaves such. Where the image's own document is lost, they are all that is left of
+it, and stay. Before another goes, its number is spent: the image's `last_number` is raised to it in one
+update that fails if the image points there or beyond by now, as a backup that is put back at the same time
+can have it. No upload gets that number again.
 
 Tombstones keep numbers from being given out twice. When one is a day old, no cache has anything of the name;
 when its last number is an hour past, the clock, from which the next number is taken, is beyond it.
@@ -153,8 +154,10 @@ class Sweep:
         return True
 
     def _plan_versions(self, page: list[VersionRecord]) -> Iterator[Step]:
+        known = {each.name for each in self._inventory.find_names(version.name for version in page)}
         for version in unpointed(self._inventory, page):
-            if version.created <= ago(self._grace):
+            # Where the image's own document is lost, its versions are all that is left of it.
+            if version.name in known and version.created <= ago(self._grace):
                 yield Step(Removal(Taken.VERSION, show(version), "no image points at it or beyond"), version)
 
     def _plan_blobs(self, page: list[ClaimRecord]) -> Iterator[Step]:

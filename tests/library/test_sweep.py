@@ -46,7 +46,7 @@ def litter(stored: Stored) -> None:
     stored.put("gone", DATA[1:])
     stored.delete("gone")
     stored.delete("deleted")
-    stored.add("cut short", DATA[2:])
+    stored.add("gone", DATA[2:])
     owner = ObjectId()
     chunks = stored.collection("blobs.chunks")
     chunks.insert_one({"files_id": ObjectId(), "n": 0, "data": Binary(b"x")})
@@ -217,9 +217,18 @@ def test_sweeps_at_once_do_the_work_once(stored: Stored) -> None:
     check_kept(stored)
 
 
+def test_what_is_left_of_a_lost_image_stays(stored: Stored) -> None:
+    version = stored.put("lost", DATA).version
+    stored.collection("images").delete_one({"key": "lost"})
+    assert taken(stored.gc()) == {}
+    assert stored.kinds() == {Kind.VERSION_UNPOINTED: 1}
+    assert read(stored.blobs, version.blob) == DATA
+
+
 def test_the_rate_is_kept(stored: Stored) -> None:
     for number in range(6):
-        stored.add(f"cut short {number}", DATA[:100])
+        stored.put(f"image {number}", DATA[:100])
+        stored.add(f"image {number}", DATA[:101])
     began = time.monotonic()
     swept = stored.sweep().run(pace=Pace(10))
     assert time.monotonic() - began >= sum(swept.planned.counts.values()) / 10 > 0.6

@@ -61,8 +61,8 @@ def claim(mongo: Mongo, ref: BlobRef) -> None:
 
 
 def add_unpointed(documents: Documents, key: str, ref: BlobRef, bucket: str = BUCKET) -> Version:
-    """A version that its image does not point at or beyond: what is left when the image's document is lost,
-    and what imagestore 0.1 left when an upload was cut short.
+    """A version that its image does not point at or beyond: what is left when the image's document is lost
+    or damaged.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     newest = documents.list_versions(bucket, key, limit=1)
