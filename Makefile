@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick lint bench docs-check clean
+.PHONY: help run test quick faults lint bench docs-check clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -20,6 +20,14 @@ test: $(VENV)/.tests ## run every test, on real servers
 
 quick: $(VENV)/.tests ## run the tests that need no server
 	$(BIN)/pytest -m quick
+
+TIMES ?= 5
+
+faults: $(VENV)/.tests ## break servers under the service, long tests too, TIMES times (5)
+	@for run in $$(seq $(TIMES)); do \
+		echo "== run $$run of $(TIMES)"; \
+		$(BIN)/pytest tests/faults -m '' || failed="$$failed $$run"; \
+	done; [ -z "$$failed" ] || { echo "failed: run$$failed" >&2; exit 1; }
 
 lint: $(VENV)/.tests ## check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from imagestore.embedded import Server, start_mongod, start_redis
+from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook of every test
 from tests.service import Service, running_service
 
 

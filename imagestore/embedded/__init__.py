@@ -4,6 +4,7 @@
     server.py        one server as a process: its folder, lock, port, start and stop
     keeper.py        the small program between the service and a server, which outlives neither
     mongod.py        a mongod that is a replica set of one
+    replica_set.py   a replica set of several, which `serve` has no use for: to see members fail
     redis_server.py  a redis-server that is a cache and nothing else
 
 Both listen on loopback only, and without a password: whoever has an account on the machine can reach them.
@@ -16,10 +17,19 @@ from typing import Self
 
 from imagestore.embedded.mongod import start_mongod
 from imagestore.embedded.redis_server import start_redis
+from imagestore.embedded.replica_set import ReplicaSet, start_replica_set
 from imagestore.embedded.server import EmbeddedError, Server, prepare_folder
 from imagestore.settings import Settings
 
-__all__ = ["Embedded", "EmbeddedError", "Server", "start_mongod", "start_redis"]
+__all__ = [
+    "Embedded",
+    "EmbeddedError",
+    "ReplicaSet",
+    "Server",
+    "start_mongod",
+    "start_redis",
+    "start_replica_set",
+]
 
 
 class Embedded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,13 @@ def start_mongod(folder: Path, *, port: int = 0, executable: str = "", extra: Se
     Port 0 takes the port of the last run if that is free, else any; `executable` as in
     `executables.find`; `extra` are more arguments. Raises EmbeddedError.
     """
+    return start(folder, port, mongod_recipe(folder, executable, extra, _primary_at))
+
+
+def mongod_recipe(
+    folder: Path, executable: str, extra: Sequence[str], answering: Callable[[int], int | None]
+) -> Recipe:
+    """How a member of the replica set is run with its files in `folder`. Raises EmbeddedError."""
     program = executables.find(executables.MONGOD, executable)
     database = prepare_folder(folder) / "db"
     database.mkdir(mode=0o700, exist_ok=True)
@@ -47,12 +54,12 @@ def start_mongod(folder: Path, *, port: int = 0, executable: str = "", extra: Se
         ]
 
     url = f"mongodb://{LOOPBACK}:{{port}}/?replicaSet={REPLICA_SET}"
-    return start(folder, port, Recipe(url=url, command=command, answering=_primary_at))
+    return Recipe(url=url, command=command, answering=answering)
 
 
-def _primary_at(port: int) -> int | None:
-    """The process id of the primary that answers at the port, after making it one; None if not yet."""
-    client: MongoClient[dict[str, Any]] = MongoClient(
+def open_member(port: int) -> MongoClient[dict[str, Any]]:
+    """A client of the one member at the port, whatever its state; each of its calls is bounded."""
+    return MongoClient(
         LOOPBACK,
         port,
         directConnection=True,
@@ -60,30 +67,52 @@ def _primary_at(port: int) -> int | None:
         connectTimeoutMS=_CALL_MILLISECONDS,
         socketTimeoutMS=_CALL_MILLISECONDS * 5,
     )
-    with client:
+
+
+def member_at(port: int) -> int | None:
+    """The process id of the mongod that answers at the port; None if none does yet."""
+    with open_member(port) as client:
+        return _process_of(client)
+
+
+def _primary_at(port: int) -> int | None:
+    """The process id of the primary that answers at the port, after making it one; None if not yet."""
+    with open_member(port) as client:
         try:
-            _make_member(client, f"{LOOPBACK}:{port}")
+            found_set(client, [f"{LOOPBACK}:{port}"])
             if not client.admin.command("hello")["isWritablePrimary"]:
                 return None
-            process: int = client.admin.command("serverStatus")["pid"]
-            return process
         except PyMongoError:  # starting, electing, or no mongod of ours; the caller's deadline ends this
             return None
+        return _process_of(client)
 
 
-def _make_member(client: MongoClient[dict[str, Any]], host: str) -> None:
-    """Give the set a configuration of this one member, or the stored one the port that it has now."""
-    settings = {"electionTimeoutMillis": ELECTION_MILLISECONDS}
-    member = {"_id": 0, "host": host}
+def _process_of(client: MongoClient[dict[str, Any]]) -> int | None:
+    try:
+        process: int = client.admin.command("serverStatus")["pid"]
+    except PyMongoError:
+        return None
+    return process
+
+
+def found_set(client: MongoClient[dict[str, Any]], hosts: Sequence[str]) -> None:
+    """Give the set a configuration of these members, or the stored one the ports that they have now.
+
+    `client` is of the first of them. Raises PyMongoError.
+    """
     try:
         stored = client.admin.command("replSetGetConfig")["config"]
     except OperationFailure as error:
         if error.code != _NOT_YET_INITIALIZED:
             raise
-        first = {"_id": REPLICA_SET, "members": [member], "settings": settings}
-        client.admin.command("replSetInitiate", first)
+        members = [{"_id": number, "host": host} for number, host in enumerate(hosts)]
+        settings = {"electionTimeoutMillis": ELECTION_MILLISECONDS}
+        client.admin.command(
+            "replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": settings}
+        )
         return
-    if [each["host"] for each in stored["members"]] != [host]:
-        # Forced: at another port than the stored one, the server takes itself for no member of its set.
-        moved = stored | {"version": stored["version"] + 1, "members": [stored["members"][0] | member]}
+    if [each["host"] for each in stored["members"]] != list(hosts):
+        # Forced: at another port than the stored one, a server takes itself for no member of its set.
+        members = [each | {"host": host} for each, host in zip(stored["members"], hosts, strict=True)]
+        moved = stored | {"version": stored["version"] + 1, "members": members}
         client.admin.command("replSetReconfig", moved, force=True)
