@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
+from imagestore.core.addresses import HostNames, Networks
+
 PREFIX = "IMAGESTORE_"
 FILE_SUFFIX = "_FILE"
 """Ends the name of a variable that names the file which holds a secret."""
@@ -149,6 +151,13 @@ class Settings:
         "Who may read /metrics: public (everybody), admin (a credential with the admin scope), "
         "or off (nothing is counted).",
     )
+    allowed_hosts: HostNames = setting(
+        "service",
+        HostNames(),
+        HostNames.parse,
+        "Names by which the service may be called, separated by commas; .example.com stands for itself and "
+        "all below it. Other Hosts get 421. Empty: any.",
+    )
     # store
     mongo_url: str = setting(
         "store",
@@ -227,8 +236,15 @@ class Settings:
     connections: int = setting(
         "edge", 4096, _integer(1, 1_000_000), "Connections at once in each worker; more get 503."
     )
+    trusted_proxies: Networks = setting(
+        "edge",
+        Networks(),
+        Networks.parse,
+        "Addresses and networks of the proxies in front, separated by commas: what they say in "
+        "X-Forwarded-For, -Proto and -Host counts. Empty: nobody's does.",
+    )
     # embedded
-    data: Path = setting(  # noqa: RUF009 - a field like the others; only the named ones are known to ruff
+    data: Path = setting(
         "embedded",
         _DATA,
         Path,

@@ -55,6 +55,9 @@ def test_the_environment_of_this_process_is_read_when_none_is_given(monkeypatch:
         ("log_level", "chatty"),
         ("cache_value_bytes", "1048577"),
         ("mongo_port", "-1"),
+        ("trusted_proxies", "10.0.0.1/8"),
+        ("trusted_proxies", "proxy.example.com"),
+        ("allowed_hosts", "https://img.example.com"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:

@@ -14,18 +14,26 @@ _AUTHORITY = re.compile(
 )
 """`uri-host [":" port]` (RFC 3986, section 3.2), of registered names those alone that networks have."""
 
+_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+
 
 class InvalidHost(ParseException):  # type: ignore[misc]  # gunicorn has no types
     """The request has no Host, more than one, or one that names no host. It is answered 400."""
 
 
-def check_host(version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Raise InvalidHost unless there is one valid Host; before HTTP/1.1, none will do too."""
+def check_host(version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]], target: bytes) -> None:
+    """Raise InvalidHost unless there is one valid Host; before HTTP/1.1, none will do too.
+
+    A target in absolute form (section 3.2.2) must name the same host: else each reader could take another.
+    """
     hosts = [value for name, value in headers if name.lower() == b"host"]
-    if not hosts and version < (1, 1):
+    named = _ABSOLUTE.match(target)
+    if not hosts and version < (1, 1) and named is None:
         return
     if len(hosts) != 1 or not is_authority(hosts[0]):
         raise InvalidHost("The request must have one Host header that names a host")
+    if named is not None and named[1].lower() != hosts[0].lower():
+        raise InvalidHost("The request's target and its Host header must name the same host")
 
 
 @lru_cache(maxsize=256)

@@ -13,6 +13,7 @@ from gunicorn.asgi.protocol import ASGIProtocol
 from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_CONNECTIONS, EDGE_REFUSALS
 from imagestore.edge.asgi import ABORT, Scope
+from imagestore.edge.forwarded import resolve
 from imagestore.edge.host import check_host
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
 
@@ -30,9 +31,9 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
       for a later request, of its own first byte: otherwise 408. Between requests, `keepalive` counts.
     - A connection beyond `worker.connections` gets 503 and is closed.
     - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
-    - A scope carries `abort` under `ABORT`. What the HTTP parser refuses is answered in our error shape, and
-      so are a request without a valid Host (RFC 9112, section 3.2) and a body that ends short of its
-      Content-Length (section 8).
+    - A scope carries `abort` under `ABORT`, and of client, scheme and Host what trusted proxies say of them.
+    - What the HTTP parser refuses is answered in our error shape, and so are a request without a valid Host
+      (RFC 9112, section 3.2) and a body that ends short of its Content-Length (section 8).
     """
 
     worker: EdgeWorker
@@ -105,7 +106,8 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _on_headers_complete(self) -> bool:
         self._cancel_head_timer()
         self._answering = False
-        check_host(self._callback_parser.http_version, self._callback_parser.headers)
+        parser = self._callback_parser
+        check_host(parser.http_version, parser.headers, parser.path)
         skip_body: bool = super()._on_headers_complete()
         return skip_body
 
@@ -130,6 +132,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
         scope: Scope = super()._build_http_scope(request, sockname, peername)
         scope.setdefault("extensions", {})[ABORT] = self.abort
+        resolve(scope, self.worker.trusted_proxies)
         return scope
 
     def _send_response_start(self, *arguments: Any, **options: Any) -> None:

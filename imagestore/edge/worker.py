@@ -34,6 +34,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         settings = Settings.load()
         self.header_timeout = settings.header_timeout
         self.send_timeout = settings.send_timeout
+        self.trusted_proxies = settings.trusted_proxies
         self.connections = min(settings.connections, raise_file_limit(settings.connections))
         self.protocols: set[EdgeProtocol] = set()
         # Asked of a subclass, this would note its answer where the parent does not look for it, and the slow
@@ -46,6 +47,9 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         gasgi.ASGIProtocol = EdgeProtocol
         # A request whose client has left is cancelled at once, not after seconds of work for nobody.
         self.cfg.set("asgi_disconnect_grace_period", 0)
+        # gunicorn would believe any peer on loopback about the scheme: whom to believe is for `forwarded`.
+        self.cfg.set("forwarded_allow_ips", "")
+        self.cfg.set("secure_scheme_headers", {})
         for listener in self.sockets:
             limit_unsent(listener.sock)
         super().init_process()

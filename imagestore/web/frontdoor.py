@@ -66,6 +66,7 @@ HTTP_CODES: dict[int, str] = {
     414: "url_too_long",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
+    421: "misdirected_request",
     431: "headers_too_large",
     500: "internal_error",
 }
@@ -124,13 +125,26 @@ def _identify(incoming: Request) -> Principal:
     return services().keyring.identify(given.username, given.password)
 
 
-def _enter() -> None:
+def host() -> str:
+    """The Host of this request, port included, which the edge has found to be valid."""
+    return request.headers.get("Host", request.host)
+
+
+def _enter() -> Response | None:
+    # Probes ask by address, and what they get has no URL in it.
+    if request.blueprint != "ops" and not services().settings.allowed_hosts.admits(host()):
+        return error_response(
+            421,
+            "misdirected_request",
+            "This service has other names: ask for one of IMAGESTORE_ALLOWED_HOSTS.",
+        )
     if request.is_json and (request.content_length or 0) > JSON_BYTES:
         raise UploadTooLarge(f"A JSON body has at most {JSON_BYTES} bytes: send less at a time.")
     try:
         unquote_to_bytes(_checked_target()).decode()
     except UnicodeDecodeError:
         raise InvalidParameter("The URL is not UTF-8: percent-encode the UTF-8 bytes of the key.") from None
+    return None
 
 
 def _checked_target() -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from imagestore import __version__
 from imagestore.app import FORM_SLACK
+from imagestore.core.addresses import Networks
 from imagestore.settings import MiB, Settings
 from tests.docker.files import (
     CLUSTER,
@@ -107,7 +108,8 @@ def test_every_variable_is_a_setting_and_secrets_come_by_file(path: Path) -> Non
         assert set(by_file) == {"IMAGESTORE_SECRET_KEY_FILE", "IMAGESTORE_ADMIN_SECRET_FILE"}
         assert set(by_file.values()) == {f"/run/secrets/{name}" for name in node["secrets"]}
         others = {name: value for name, value in environment.items() if name not in by_file}
-        Settings.load(others | {"IMAGESTORE_PUBLIC_URL": ""} | image_settings())
+        left_open = {name: "" for name, value in others.items() if value.startswith("${")}
+        Settings.load(others | left_open | image_settings())
         [mount] = node["volumes"]
         assert mount.partition(":")[2] == image_environment()["IMAGESTORE_DATA"]
     assert len({str(node["environment"]) for node in nodes.values()}) == 1, "nodes share their keys"
@@ -166,9 +168,28 @@ def test_nginx_changes_no_path_and_sends_nothing_twice_that_must_not_be() -> Non
     assert nginx("proxy_next_upstream") == ["error timeout"]
     assert nginx("proxy_http_version") == ["1.1"]
     assert "Host $http_host" in nginx("proxy_set_header")
-    assert "$proxy_add_x_forwarded_for" not in (DOCKER / "nginx.conf").read_text()
     _, upstream = nginx("keepalive_timeout")[::-1]
     assert int(upstream.removesuffix("s")) < Settings().keepalive
+
+
+def test_the_nodes_believe_nginx_and_nginx_believes_no_client() -> None:
+    said = dict(line.split(" ", 1) for line in nginx("proxy_set_header"))
+    assert {name: value for name, value in said.items() if name.startswith("X-Forwarded")} == {
+        "X-Forwarded-For": "$remote_addr",
+        "X-Forwarded-Proto": "$scheme",
+        "X-Forwarded-Host": "$http_host",
+    }
+    content = compose(CLUSTER)
+    for node in service_nodes(content).values():
+        assert "ports" not in node, "clients come through nginx alone"
+        trusted = Networks.parse(node["environment"]["IMAGESTORE_TRUSTED_PROXIES"])
+        assert all(network.is_private and not network.is_loopback for network in trusted.members)
+    within = {name for name, each in content["services"].items() if "service" in each["networks"]}
+    assert within == {"nginx", *service_nodes(content)}
+    [node] = service_nodes(compose(SINGLE)).values()
+    assert node["environment"]["IMAGESTORE_TRUSTED_PROXIES"] == "${TRUSTED_PROXIES:-}", (
+        "clients may come directly"
+    )
 
 
 def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:

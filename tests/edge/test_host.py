@@ -51,19 +51,36 @@ BAD = (
 
 @pytest.mark.parametrize("host", GOOD)
 def test_a_valid_host_passes(host: bytes) -> None:
-    check_host((1, 1), [(b"accept", b"*/*"), (b"Host", host)])
+    check_host((1, 1), [(b"accept", b"*/*"), (b"Host", host)], b"/")
 
 
 @pytest.mark.parametrize("version", [(1, 1), (1, 0)])
 @pytest.mark.parametrize("host", BAD)
 def test_another_does_not(host: bytes, version: tuple[int, int]) -> None:
     with pytest.raises(InvalidHost):
-        check_host(version, [(b"host", host)])
+        check_host(version, [(b"host", host)], b"/")
 
 
 def test_there_is_one_and_not_two() -> None:
     with pytest.raises(InvalidHost):
-        check_host((1, 1), [(b"accept", b"*/*")])
+        check_host((1, 1), [(b"accept", b"*/*")], b"/")
     with pytest.raises(InvalidHost):
-        check_host((1, 0), [(b"host", b"a"), (b"host", b"a")])
-    check_host((1, 0), [])
+        check_host((1, 0), [(b"host", b"a"), (b"host", b"a")], b"/")
+    check_host((1, 0), [], b"/")
+
+
+@pytest.mark.parametrize(
+    "target", [b"/", b"/http://b/", b"*", b"http://a", b"HTTP://A/x", b"http://a?http://b/"]
+)
+def test_a_target_that_names_the_same_host_or_none_passes(target: bytes) -> None:
+    check_host((1, 1), [(b"host", b"a")], target)
+
+
+@pytest.mark.parametrize(
+    "target", [b"http://b/", b"http://a:80/", b"http://me@a/", b"http://a@b", b"http:///a", b"ftp://b/a"]
+)
+def test_a_target_that_names_another_host_does_not(target: bytes) -> None:
+    with pytest.raises(InvalidHost):
+        check_host((1, 1), [(b"host", b"a")], target)
+    with pytest.raises(InvalidHost):
+        check_host((1, 0), [], target)

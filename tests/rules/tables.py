@@ -72,7 +72,7 @@ def settings_table() -> str:
 
 
 def _default(name: str, value: Any) -> str:
-    if value == "":
+    if str(value) == "":
         return "empty"
     if name.endswith("_bytes") and value >= MiB and value % MiB == 0:
         return f"`{value}` ({value // MiB} MiB)"

@@ -14,7 +14,7 @@ from werkzeug.http import parse_etags
 
 from imagestore.core.errors import InvalidParameter
 from imagestore.core.image import Condition, Digest, Labels, check_context, check_tags
-from imagestore.web.frontdoor import services
+from imagestore.web.frontdoor import host, services
 from imagestore.web.rest.schemas import ErrorAnswer
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
@@ -41,8 +41,11 @@ def no_content() -> Response:
 
 
 def base_url() -> str:
-    """What the URLs in answers begin with: the public URL of the settings, else as this request came in."""
-    return (services().settings.public_url or request.host_url).rstrip("/")
+    """What the URLs in answers begin with: the public URL of the settings, else as this request came in.
+
+    Werkzeug's own `host_url` has no host where a name has an underscore, as those of containers may.
+    """
+    return services().settings.public_url.rstrip("/") or f"{request.scheme}://{host()}"
 
 
 def read_condition() -> Condition:
