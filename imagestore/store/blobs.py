@@ -10,6 +10,7 @@ from typing import Any
 
 from bson import Binary, ObjectId
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import BlobDamaged, StoreUnavailable
@@ -27,6 +28,9 @@ TRANSACTION_BYTES = 10 * 1024 * 1024
 WRITE_BATCH = 16
 READ_BATCH = 4
 READ_TRIES = 4
+READ_PATIENCE = 1.5
+"""Seconds that the primary has for some chunks before a secondary is asked."""
+
 CLAIM_TRIES = 5
 
 
@@ -151,17 +155,24 @@ class Blobs:
             batch = READ_BATCH
 
     def _query(self, ref: BlobRef, at: int, count: int) -> list[Document]:
-        """`count` chunks from `at` on; tries again when the member that was asked dies under it."""
+        """`count` chunks from `at` on; tries again when the member that was asked dies under it.
+
+        They never change, so any member may tell them that has them all.
+        """
         selection = {"files_id": ObjectId(ref.file_id), "n": {"$gte": at, "$lt": at + count}}
+
+        def look(database: Database[Document]) -> list[Document] | None:
+            found = list(database["blobs.chunks"].find(selection).sort("n", 1))
+            return found if [each["n"] for each in found] == list(range(at, at + count)) else None
+
         for attempt in range(1, READ_TRIES + 1):
             try:
-                with self._mongo.reading():
-                    found = list(self._chunks.find(selection).sort("n", 1))
+                found = self._mongo.find(look, patience=READ_PATIENCE, max_staleness=-1)
                 break
             except StoreUnavailable:
                 if attempt == READ_TRIES:
                     raise
-        if [document["n"] for document in found] != list(range(at, at + count)):
+        if found is None:
             raise self._damaged(ref, f"chunks {at} to {at + count - 1} are not all there")
         return found
 

@@ -35,13 +35,13 @@ class Documents:
         self._claims = mongo.collection("claims")
 
     def find_image(self, bucket: str, key: str) -> Image | None:
-        with self._mongo.reading():
-            document = self._images.find_one({"bucket": bucket, "key": key, "live": True})
+        wanted = {"bucket": bucket, "key": key, "live": True}
+        document = self._mongo.find(lambda database: database["images"].find_one(wanted))
         return _image(document) if document else None
 
     def find_version(self, bucket: str, key: str, number: int) -> Version | None:
-        with self._mongo.reading():
-            document = self._versions.find_one({"bucket": bucket, "key": key, "number": number})
+        wanted = {"bucket": bucket, "key": key, "number": number}
+        document = self._mongo.find(lambda database: database["versions"].find_one(wanted))
         return _version(document) if document else None
 
     def list_images(

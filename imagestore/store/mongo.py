@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -14,9 +15,11 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, PyMongoError
+from pymongo.read_preferences import Secondary
 
 from imagestore.core.errors import StoreUnavailable
 from imagestore.settings import InvalidSetting
+from imagestore.store.members import Members
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +43,12 @@ CONNECTION_OPTIONS: dict[str, Any] = {
 An acknowledged write has reached a majority, so a failover does not lose it; a dead or stopped primary is
 noticed within seconds.
 """
+
+SECONDARY_SECONDS = 1.0
+"""Longest that a secondary is asked, after the primary."""
+
+MAX_STALENESS = 90
+"""Seconds that a secondary may be behind to be asked for what changes: the least that the driver can tell."""
 
 INDEXES: dict[str, list[IndexModel]] = {
     "images": [
@@ -75,6 +84,7 @@ class Mongo:
                 f"IMAGESTORE_MONGO_URL is not a URL that MongoDB's driver can use ({type(error).__name__})."
             ) from None
         self.database: Database[Document] = self.client[database]
+        self._members = Members(self.client)
         self._write_timeout = write_timeout
         self._read_timeout = read_timeout
 
@@ -86,6 +96,41 @@ class Mongo:
         """Bound what is read inside by the read deadline. Raises StoreUnavailable for any failure."""
         with self._bounded(self._read_timeout):
             yield
+
+    def find(
+        self,
+        look: Callable[[Database[Document]], T | None],
+        *,
+        patience: float | None = None,
+        max_staleness: int = MAX_STALENESS,
+    ) -> T | None:
+        """What `look` finds in the database by way of the primary, or, where none answers, of a secondary.
+
+        The primary gets `patience` seconds, by default the read deadline, the time in which one is elected
+        included. What a secondary does not have is not known to be missing: only what `look` finds there is
+        believed, and it may be `max_staleness` seconds old (-1: any age, for what never changes).
+
+        Raises StoreUnavailable when neither tells, within LOST_SECONDS when no member answers at all.
+        """
+        try:
+            with self._bounded(min(patience or self._read_timeout, self._read_timeout)):
+                return look(self.database)
+        except StoreUnavailable:
+            found = self._look_in_secondary(look, max_staleness)
+            if found is None:
+                raise
+            return found
+
+    def _look_in_secondary(self, look: Callable[[Database[Document]], T | None], max_staleness: int) -> T | None:
+        if not self._members.has_secondary():
+            return None
+        preference = Secondary(max_staleness=max_staleness)
+        secondary = self.client.get_database(self.database.name, read_preference=preference)
+        try:
+            with self._limited(min(SECONDARY_SECONDS, self._read_timeout)):
+                return look(secondary)
+        except StoreUnavailable:
+            return None
 
     @contextmanager
     def writing(self, *expected: type[PyMongoError]) -> Iterator[None]:
@@ -109,6 +154,16 @@ class Mongo:
 
     @contextmanager
     def _bounded(self, seconds: float, expected: tuple[type[PyMongoError], ...] = ()) -> Iterator[None]:
+        """Wait for a primary, then for what is done inside; `seconds` for both together."""
+        began = time.monotonic()
+        if not self._members.await_primary(seconds):
+            log.warning("MongoDB: no primary answers")
+            raise _unavailable()
+        with self._limited(max(0.001, began + seconds - time.monotonic()), expected):
+            yield
+
+    @contextmanager
+    def _limited(self, seconds: float, expected: tuple[type[PyMongoError], ...] = ()) -> Iterator[None]:
         try:
             with pymongo.timeout(seconds):
                 yield
@@ -116,9 +171,7 @@ class Mongo:
             raise
         except PyMongoError as error:
             log.warning("MongoDB: %s: %s", type(error).__name__, error)
-            raise StoreUnavailable(
-                "The database cannot be reached or did not confirm in time: try again in a few seconds."
-            ) from error
+            raise _unavailable() from error
 
     def ensure_indexes(self) -> None:
         """Build what is missing. On large collections that takes long, so it has no deadline of its own."""
@@ -153,3 +206,9 @@ class Mongo:
 
     def close(self) -> None:
         self.client.close()
+
+
+def _unavailable() -> StoreUnavailable:
+    return StoreUnavailable(
+        "The database cannot be reached or did not confirm in time: try again in a few seconds."
+    )

@@ -54,8 +54,8 @@ class Registry:
         return _bucket(document)
 
     def find_bucket(self, name: str) -> Bucket | None:
-        with self._mongo.reading():
-            document = self._buckets.find_one({"_id": name, "live": True})
+        wanted = {"_id": name, "live": True}
+        document = self._mongo.find(lambda database: database["buckets"].find_one(wanted))
         return _bucket(document) if document else None
 
     def list_buckets(self) -> list[Bucket]:
@@ -94,8 +94,7 @@ class Registry:
             )
 
     def find_credential(self, access_key: str) -> CredentialRecord | None:
-        with self._mongo.reading():
-            document = self._credentials.find_one({"_id": access_key})
+        document = self._mongo.find(lambda database: database["credentials"].find_one({"_id": access_key}))
         return _credential(document) if document else None
 
     def list_credentials(self) -> list[CredentialRecord]:

@@ -25,8 +25,19 @@ class MockedClient(mongomock.MongoClient):
         super().__init__(*arguments, **options)
         self.in_transaction = threading.Lock()
 
+    @property
+    def topology_description(self) -> MockedTopology:
+        return MockedTopology()
+
     def start_session(self) -> MockedSession:
         return MockedSession(self)
+
+
+class MockedTopology:
+    """A primary that is always there."""
+
+    def has_writable_server(self) -> bool:
+        return True
 
 
 class MockedSession:
