@@ -56,7 +56,7 @@ class Services:
         )
         documents, registry = Documents(self.mongo), Registry(self.mongo)
         blobs = Blobs(self.mongo, self.metrics)
-        aliases = Aliases(self.tier, settings.alias_ttl)
+        aliases = Aliases(self.tier, settings.alias_ttl, settings.stale_ttl)
         self.catalog = Catalog(documents, registry, aliases)
         self.keyring = Keyring(registry, secrets, aliases)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)

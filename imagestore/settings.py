@@ -199,6 +199,12 @@ class Settings:
         _seconds(1, 86400),
         "Longest that a name may be answered from Redis without a look into MongoDB.",
     )
+    stale_ttl: float = setting(
+        "cache",
+        86400.0,
+        _seconds(0, 86400),
+        "How much longer that may be while MongoDB cannot be asked; 0 for never.",
+    )
     # imaging
     upload_bytes: int = setting("imaging", 64 * MiB, _integer(KiB, 4096 * MiB), "Largest upload.")
     image_pixels: int = setting(

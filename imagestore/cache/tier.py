@@ -78,17 +78,17 @@ class Tier:
 
     # Aliases
 
-    def read_aliases(self, names: Sequence[str]) -> list[Alias | None]:
+    def read_aliases(self, names: Sequence[str], *, stale: float = 0.0) -> list[Alias | None]:
         """The aliases of `names`, in their order, in one round trip; None for one that is not there.
 
-        One that outlived its time counts as not there.
+        One that outlived its time by more than `stale` seconds counts as not there.
         """
         keys = [redis_key("alias", name) for name in names]
         # The time left is Redis' own, so clocks that differ do no harm, and it is asked for before the value:
         # what is written between the two can then only be missed, not an old value be taken for a fresh one.
         answers = self._wire.converse([command for key in keys for command in (("PTTL", key), ("GET", key))])
         return [
-            self._alias(key, left, value)
+            self._alias(key, left, value, stale)
             for key, left, value in zip(keys, answers[::2], answers[1::2], strict=True)
         ]
 
@@ -219,10 +219,10 @@ class Tier:
         """Close the connections; from then on everything is a miss. Safe to call again."""
         self._wire.close()
 
-    def _alias(self, key: bytes, left: object, value: object) -> Alias | None:
+    def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
         opened = self._open(key, value, (b"a", b"f"))
-        fresh = isinstance(left, int) and left > _milliseconds(STALE_SECONDS)
-        if opened is None or opened[0] == b"f" or not fresh:
+        believed = isinstance(left, int) and left > (STALE_SECONDS - stale) * 1000
+        if opened is None or opened[0] == b"f" or not believed:
             self._tally.add("misses")
             return None
         self._tally.add("hits")

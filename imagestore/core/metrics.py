@@ -124,6 +124,11 @@ EDGE_ABORTS = Metric(
     ("reason",),
     ("slow_reader", "broken"),
 )
+STALE_NAMES = Metric(
+    "imagestore_stale_names_total",
+    "counter",
+    "Names answered from what Redis knew last, since MongoDB could not be asked.",
+)
 WORKERS = Metric("imagestore_workers", "gauge", "Worker processes.")
 BUILD = Metric(
     "imagestore_build_info", "gauge", "1 for each worker, by the version that it runs.", ("version",)
@@ -150,6 +155,7 @@ TABLE = (
     EDGE_CONNECTIONS,
     EDGE_REFUSALS,
     EDGE_ABORTS,
+    STALE_NAMES,
     WORKERS,
     BUILD,
 )

@@ -19,25 +19,28 @@ SHOWN_NUMBERS = 10
 
 
 class Aliases:
-    """Reads and writes aliases as values of ours. `ttl` is how long one is believed, in seconds.
+    """Reads and writes aliases as values of ours. `ttl` is how long one is believed, in seconds, and
+    `stale_ttl` how much longer where it is asked for since the store cannot be (RFC 5861, section 4).
 
     Every write to a name calls `forget_…` with the name's new generation, which also keeps a slow reader
     from putting what it read before the write back. Where Redis is not reached for that, workers that do
     reach it may believe the old alias until its `ttl` ends: the write stands, and an error is logged.
     """
 
-    def __init__(self, tier: Tier, ttl: float) -> None:
+    def __init__(self, tier: Tier, ttl: float, stale_ttl: float = 0.0) -> None:
         self._tier = tier
         self._ttl = ttl
+        self._stale_ttl = stale_ttl
 
     def read(
-        self, bucket: str, key: str, number: int | None
+        self, bucket: str, key: str, number: int | None, *, stale: bool = False
     ) -> tuple[Bucket | None, Version | None, Version | None]:
         """What is remembered of the bucket, the newest version and version `number`: one round trip."""
         names = [_bucket_name(bucket), _image_name(bucket, key)]
         if number is not None:
             names.append(_version_name(bucket, key, number))
-        found = [json.loads(alias.payload) if alias else None for alias in self._tier.read_aliases(names)]
+        aliases = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)
+        found = [json.loads(alias.payload) if alias else None for alias in aliases]
         exact = found[2] if number is not None else None
         return (
             _bucket(bucket, found[0]) if found[0] else None,
@@ -60,8 +63,9 @@ class Aliases:
         """A version has no generation of its own: only its removal, generation 1, comes after it."""
         self._write(_version_name(version.bucket, version.key, version.number), 0, _payload(version))
 
-    def read_credential(self, access_key: str) -> dict[str, Any] | None:
-        alias = self._tier.read_aliases([_credential_name(access_key)])[0]
+    def read_credential(self, access_key: str, *, stale: bool = False) -> dict[str, Any] | None:
+        name = _credential_name(access_key)
+        alias = self._tier.read_aliases([name], stale=self._stale_ttl if stale else 0.0)[0]
         return json.loads(alias.payload) if alias else None
 
     def write_credential(self, access_key: str, payload: dict[str, Any]) -> None:

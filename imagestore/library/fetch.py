@@ -9,9 +9,9 @@ from enum import StrEnum
 from imagestore.cache.admission import Sketch
 from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
-from imagestore.core.errors import BucketNotFound, ImageNotFound
+from imagestore.core.errors import BucketNotFound, ImageNotFound, StoreUnavailable
 from imagestore.core.image import BlobRef, Bucket, Version
-from imagestore.core.metrics import FETCHES, SILENT, Metrics
+from imagestore.core.metrics import FETCHES, SILENT, STALE_NAMES, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
 from imagestore.imaging.formats import by_extension
@@ -39,12 +39,14 @@ class Found:
     """What a URL names.
 
     `immutable`: it named this very version, so the answer never changes. `remembered`: Redis knew it.
+    `stale`: MongoDB could not be asked, and this is what Redis knew last.
     """
 
     bucket: Bucket
     version: Version
     immutable: bool
     remembered: bool
+    stale: bool = False
 
 
 class Fetch:
@@ -81,9 +83,29 @@ class Fetch:
     ) -> Found:
         """The version that a URL names. `allow` is asked, and may raise, before the image is looked at.
 
-        A `number` that is no version of the image is passed over. Raises BucketNotFound and ImageNotFound.
+        A `number` that is no version of the image is passed over. Raises BucketNotFound and ImageNotFound,
+        and StoreUnavailable where MongoDB cannot be asked and Redis has nothing that is younger than stale
+        answers may be.
         """
         wanted = number if number is not None and number >= FIRST_VERSION_NUMBER else None
+        try:
+            return self._resolve(bucket, key, wanted, allow, timings)
+        except StoreUnavailable:
+            with timings.measure("alias"):
+                found = self.stale(bucket, key, wanted, allow)
+            if found is None:
+                raise
+            self._metrics.count(STALE_NAMES)
+            return found
+
+    def _resolve(
+        self,
+        bucket: str,
+        key: str,
+        wanted: int | None,
+        allow: Callable[[Bucket], None],
+        timings: Timings,
+    ) -> Found:
         with timings.measure("alias"):
             known_bucket, newest, exact = self._aliases.read(bucket, key, wanted)
         found_bucket = known_bucket or self.bucket(bucket)
@@ -95,6 +117,19 @@ class Fetch:
                 return Found(found_bucket, version, immutable=True, remembered=known is not None)
         version = newest or self._find_newest(bucket, key, timings)
         return Found(found_bucket, version, immutable=False, remembered=newest is not None)
+
+    def stale(
+        self, bucket: str, key: str, wanted: int | None, allow: Callable[[Bucket], None]
+    ) -> Found | None:
+        """What Redis knew last of a name, beyond the time for which it is believed otherwise."""
+        for name, extension in _readings(key):
+            known_bucket, newest, exact = self._aliases.read(bucket, name, wanted, stale=True)
+            version = newest if newest and wanted in (None, newest.number) else exact
+            if known_bucket is None or version is None or extension not in (None, version.facts.format):
+                continue
+            allow(known_bucket)
+            return Found(known_bucket, version, version.number == wanted, remembered=True, stale=True)
+        return None
 
     def bucket(self, name: str) -> Bucket:
         """The bucket as MongoDB has it, and remembered. Raises BucketNotFound."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from imagestore.access.credentials import Secrets, make_access_key
 from imagestore.access.policies import SCOPES, Principal
-from imagestore.core.errors import CredentialNotFound, InvalidParameter, SignatureInvalid, Unauthenticated
+from imagestore.core.errors import (
+    CredentialNotFound,
+    InvalidParameter,
+    SignatureInvalid,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from imagestore.core.image import check_bucket_name
 from imagestore.core.urls import check_signature, signed_query
 from imagestore.library.aliases import Aliases
@@ -100,15 +107,26 @@ class Keyring:
             return Principal(access_key, frozenset(SCOPES))
         known = self._aliases.read_credential(access_key)
         if known is None:
-            record = self._registry.find_credential(access_key)
-            if record is None:
-                raise _unknown()
-            known = {"scopes": record.scopes, "buckets": record.buckets}
-            self._aliases.write_credential(access_key, known)
+            known = self._look_up(access_key)
         buckets = known["buckets"]
         return Principal(
             access_key, frozenset(known["scopes"]), frozenset(buckets) if buckets is not None else None
         )
+
+    def _look_up(self, access_key: str) -> dict[str, Any]:
+        """From the store; where that cannot be asked, from what Redis still has. Raises Unauthenticated."""
+        try:
+            record = self._registry.find_credential(access_key)
+        except StoreUnavailable:
+            remembered = self._aliases.read_credential(access_key, stale=True)
+            if remembered is None:
+                raise
+            return remembered
+        if record is None:
+            raise _unknown()
+        known = {"scopes": record.scopes, "buckets": record.buckets}
+        self._aliases.write_credential(access_key, known)
+        return known
 
 
 def _unknown() -> Unauthenticated:

@@ -121,7 +121,9 @@ class Mongo:
                 raise
             return found
 
-    def _look_in_secondary(self, look: Callable[[Database[Document]], T | None], max_staleness: int) -> T | None:
+    def _look_in_secondary(
+        self, look: Callable[[Database[Document]], T | None], max_staleness: int
+    ) -> T | None:
         if not self._members.has_secondary():
             return None
         preference = Secondary(max_staleness=max_staleness)

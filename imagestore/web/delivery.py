@@ -22,6 +22,9 @@ delivery = Blueprint("delivery", __name__)
 
 PLAIN_MAX_AGE = 60
 IMMUTABLE = "public, max-age=31536000, immutable"
+STALE_MAX_AGE = 5
+"""Of an answer that may be out of date already: so caches look again soon."""
+STALE = f"public, max-age={STALE_MAX_AGE}, stale-if-error=86400"
 PLAIN = f"public, max-age={PLAIN_MAX_AGE}, stale-while-revalidate=300, stale-if-error=86400"
 CACHE_STATUS = {
     Outcome.HIT: "imagestore; hit; detail=redis",
@@ -31,6 +34,8 @@ CACHE_STATUS = {
 }
 """RFC 9211: the states of `library/fetch.py` in its words. Bypassed is what is too large for Redis, and a
 range of what Redis does not have."""
+STALE_STATUS = "imagestore; hit; detail=stale"
+"""The name was answered from what Redis knew last, since MongoDB could not be asked (RFC 5861, section 4)."""
 REFUSED_STATUS = "imagestore; fwd=bypass"
 FAILED_STATUS = "imagestore; fwd=miss"
 """Of errors: for a refusal no cache is asked for the image; anything else was looked for in MongoDB too."""
@@ -58,15 +63,14 @@ def deliver(bucket: str, rest: str) -> Response:
     if verdict.status in (304, 412, 416) or request.method == "HEAD":
         refused = verdict.status in (412, 416)
         response = _refuse(verdict, subject) if refused else answer(verdict, subject, None)
-        response.headers["Cache-Status"] = (
-            "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
-        )
+        response.headers["Cache-Status"] = _name_status(found)
     else:
         partial = verdict.status == 206
         blob, outcome = services().fetch.open(version.blob, partial=partial, timings=timings)
         response = answer(verdict, subject, blob)
         services().metrics.count(FETCH_BYTES, outcome, by=verdict.stop - verdict.start)
-        response.headers["Cache-Status"] = CACHE_STATUS[outcome]
+        stale = found.stale and outcome is Outcome.HIT
+        response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[outcome]
     _describe(response, found, verdict)
     return response
 
@@ -119,6 +123,13 @@ def _signer() -> Principal:
     )
 
 
+def _name_status(found: Found) -> str:
+    """The Cache-Status of an answer for which no bytes were asked for."""
+    if found.stale:
+        return STALE_STATUS
+    return "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
+
+
 def _refuse(verdict: Verdict, subject: Representation) -> Response:
     if verdict.status == 412:
         return error_response(412, "precondition_failed", "If-Match or If-Unmodified-Since does not hold.")
@@ -140,10 +151,13 @@ def _describe(response: Response, found: Found, verdict: Verdict) -> None:
 
 
 def _cache_control(found: Found) -> str:
-    """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, unshared if private."""
+    """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, seconds for what may be out
+    of date, unshared if private."""
     if is_open(Action.GET_IMAGE, found.bucket):
+        if found.stale:
+            return STALE
         return IMMUTABLE if found.immutable else PLAIN
-    lifetime = PLAIN_MAX_AGE
+    lifetime = STALE_MAX_AGE if found.stale else PLAIN_MAX_AGE
     if "signature" in request.args:
         lifetime = max(0, min(lifetime, int(request.args["expires"]) - int(time.time())))
     return f"private, max-age={lifetime}"
