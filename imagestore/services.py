@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from imagestore.access.credentials import Secrets
+from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
 from imagestore.core.metrics import Metrics
 from imagestore.imaging.decoders import DecoderPool
@@ -14,6 +15,7 @@ from imagestore.library.catalog import Catalog
 from imagestore.library.fetch import Fetch
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
+from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.warmup import Warmup
 from imagestore.settings import Settings
 from imagestore.store.blobs import Blobs
@@ -69,6 +71,7 @@ class Services:
             room=Room(settings.upload_bytes, self.spool),
             metrics=self.metrics,
         )
+        self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
 
     def close(self) -> None:
@@ -87,6 +90,16 @@ def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Ti
         connections=settings.threads + SPARE_CONNECTIONS,
         metrics=metrics,
     )
+
+
+def _rate_limits(settings: Settings, tier: Tier, metrics: Metrics) -> RateLimits:
+    rates = Rates(
+        address=settings.rate_limit_address,
+        credential=settings.rate_limit_credential,
+        writes=settings.rate_limit_writes,
+        failures=settings.rate_limit_failures,
+    )
+    return RateLimits(RateLimiter(tier), rates, metrics)
 
 
 def _spool_directory(settings: Settings) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from imagestore.core.addresses import HostNames, Networks
+from imagestore.core.rates import Rate
 
 PREFIX = "IMAGESTORE_"
 FILE_SUFFIX = "_FILE"
@@ -248,6 +249,31 @@ class Settings:
         Networks.parse,
         "Addresses and networks of the proxies in front, separated by commas: what they say in "
         "X-Forwarded-For, -Proto and -Host counts. Empty: nobody's does.",
+    )
+    # limits
+    rate_limit_address: Rate = setting(
+        "limits",
+        Rate(),
+        Rate.parse,
+        "Requests from one client address (of IPv6, from one /64), such as 600/minute, or off; more get 429.",
+    )
+    rate_limit_credential: Rate = setting(
+        "limits",
+        Rate(),
+        Rate.parse,
+        "Requests with one credential, such as 600/minute, or off; more get 429.",
+    )
+    rate_limit_writes: Rate = setting(
+        "limits",
+        Rate(),
+        Rate.parse,
+        "Uploads, changes and deletions with one credential, such as 60/minute, or off; more get 429.",
+    )
+    rate_limit_failures: Rate = setting(
+        "limits",
+        Rate(30, "minute"),
+        Rate.parse,
+        "Wrong secrets for one access key from one client address, or off; then 429 whatever the secret.",
     )
     # embedded
     data: Path = setting(

@@ -58,6 +58,9 @@ def test_the_environment_of_this_process_is_read_when_none_is_given(monkeypatch:
         ("trusted_proxies", "10.0.0.1/8"),
         ("trusted_proxies", "proxy.example.com"),
         ("allowed_hosts", "https://img.example.com"),
+        ("rate_limit_address", "600"),
+        ("rate_limit_writes", "0/minute"),
+        ("rate_limit_failures", "5/fortnight"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:

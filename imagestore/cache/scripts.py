@@ -45,3 +45,16 @@ if type(held) == 'table' or (held and redis.sha1hex(held) == ARGV[1]) then
 end
 return 0
 """)
+
+# KEYS: counter. ARGV: milliseconds of its window.
+# How often it was counted since its window began, this time included, and the milliseconds left of it.
+# A key that is no counter of such a window is none at all, and a new window begins.
+COUNT_WITHIN = Script("""
+local count = redis.pcall('INCR', KEYS[1])
+local left = redis.call('PTTL', KEYS[1])
+if type(count) ~= 'number' or left < 0 or left > tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], 1, 'PX', ARGV[1])
+  return {1, tonumber(ARGV[1])}
+end
+return {count, left}
+""")

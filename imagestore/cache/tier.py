@@ -1,4 +1,4 @@
-"""The Redis tier: aliases, blobs and leases by name. A cache, never a dependency: it only ever misses."""
+"""The Redis tier: aliases, blobs, leases, counters. A cache, never a dependency: it only ever misses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from imagestore.cache.admission import Sizes, expiry_seconds
 from imagestore.cache.envelope import Content, Envelope
 from imagestore.cache.names import PREFIX, redis_key
-from imagestore.cache.scripts import DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
+from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
 from imagestore.cache.wire import Command, Wire, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
@@ -47,8 +47,8 @@ class Lease:
 
 
 class Tier:
-    """Aliases, blobs and leases in one Redis, 6.2 or later. No method raises for Redis' sake, and each is
-    bounded in time (see Wire): what cannot be read is a miss, what cannot be written is skipped.
+    """Aliases, blobs, leases, counters in one Redis, 6.2 or later. No method raises for Redis' sake, and each
+    is bounded in time (see Wire): what cannot be read is a miss, what cannot be written is skipped.
 
     `url` is a redis://, rediss:// or unix:// URL (ValueError otherwise), or "none" for a tier that always
     misses. `timeout` is in seconds for one call. A blob over `value_bytes` is not kept. `integrity_key` is
@@ -200,6 +200,17 @@ class Tier:
     def release_lease(self, lease: Lease) -> None:
         """Give a held lease back, unless it has ended and is another's by now."""
         self._drop_if(redis_key("lease", lease.name), lease.token.encode())
+
+    # Counters
+
+    def count_within(self, name: str, seconds: float) -> tuple[int, float] | None:
+        """Count `name` once more. How often it was counted within the window that its first count began, this
+        one included, and the seconds left of that window; None when Redis was not reached."""
+        answer = self._wire.run(COUNT_WITHIN, redis_key("rate", name), _milliseconds(seconds))
+        match answer:
+            case [int(count), int(left)]:
+                return count, left / 1000
+        return None
 
     # The tier itself
 

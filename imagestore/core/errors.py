@@ -37,6 +37,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
         ├── StoreUnavailable           MongoDB cannot be reached, or did not confirm in time
         ├── Overloaded                 every decoder or thread is busy and the queue is full
         ├── DecoderLost                the decoder process died under the load of others
+        ├── RateLimited                more requests from an address or with a credential than allowed
         ├── BlobDamaged                the stored bytes no longer match their digest
         └── ServiceUnreachable         a client gets no answer from the service, or none that it can read
 """
@@ -190,6 +191,16 @@ class Overloaded(Unavailable):
 
 class DecoderLost(Unavailable):
     code = "decoder_lost"
+
+
+class RateLimited(Unavailable):
+    """`wait` is seconds until the same request may be let in."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, wait: float = 1.0) -> None:
+        super().__init__(message)
+        self.wait = wait
 
 
 class BlobDamaged(Unavailable):

@@ -133,6 +133,13 @@ WORKERS = Metric("imagestore_workers", "gauge", "Worker processes.")
 BUILD = Metric(
     "imagestore_build_info", "gauge", "1 for each worker, by the version that it runs.", ("version",)
 )
+RATE_LIMITED = Metric(
+    "imagestore_rate_limited_total",
+    "counter",
+    "Requests refused by a rate limit: that of an address, of a credential, of its writes, of wrong secrets.",
+    ("limit",),
+    ("address", "credential", "writes", "failures"),
+)
 
 TABLE = (
     HTTP_REQUESTS,
@@ -158,6 +165,7 @@ TABLE = (
     STALE_NAMES,
     WORKERS,
     BUILD,
+    RATE_LIMITED,
 )
 
 

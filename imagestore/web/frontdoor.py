@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import cast
 from urllib.parse import unquote_to_bytes
 
@@ -14,6 +15,7 @@ from imagestore.access.policies import STRANGER, Action, Principal, decide
 from imagestore.core.errors import (
     ImagestoreError,
     InvalidParameter,
+    RateLimited,
     Unauthenticated,
     Unavailable,
     UploadTooLarge,
@@ -52,6 +54,7 @@ ANSWERS: dict[str, int] = {
     "store_unavailable": 503,
     "overloaded": 503,
     "decoder_lost": 503,
+    "rate_limited": 429,
     "blob_damaged": 502,
     "service_unreachable": 503,
 }
@@ -71,6 +74,9 @@ HTTP_CODES: dict[int, str] = {
     500: "internal_error",
 }
 """HTTP status → code, for what is refused before it gets to a verb of ours."""
+
+PROBES = frozenset({"ops.healthz", "ops.readyz"})
+"""The views that answer whoever asks however often: what watches the service must not be kept out."""
 
 RETRY_AFTER = "2"
 JSON_BYTES = 1024 * 1024
@@ -100,9 +106,15 @@ def services() -> Services:
 
 
 def principal() -> Principal:
-    """Who sends this request, by HTTP Basic (RFC 7617). Raises Unauthenticated for a wrong credential."""
+    """Who sends this request, by HTTP Basic (RFC 7617).
+
+    Raises Unauthenticated for a wrong credential, RateLimited for one that comes too often.
+    """
     if "principal" not in g:
-        g.principal = _identify(request)
+        g.principal = who = _identify(request)
+        if who.access_key is not None:
+            writes = request.method not in journal.SAFE_METHODS
+            services().rate_limits.meet_credential(who.access_key, writes=writes)
     return cast(Principal, g.principal)
 
 
@@ -122,7 +134,13 @@ def _identify(incoming: Request) -> Principal:
         raise Unauthenticated(
             "The Authorization header cannot be read: send HTTP Basic with access key and secret."
         )
-    return services().keyring.identify(given.username, given.password)
+    limits, address = services().rate_limits, request.remote_addr or ""
+    limits.meet_secret(address, given.username)
+    try:
+        return services().keyring.identify(given.username, given.password)
+    except Unauthenticated:
+        limits.meet_wrong_secret(address, given.username)
+        raise
 
 
 def host() -> str:
@@ -131,6 +149,8 @@ def host() -> str:
 
 
 def _enter() -> Response | None:
+    if request.endpoint not in PROBES:
+        services().rate_limits.meet_address(request.remote_addr or "")
     # Probes ask by address, and what they get has no URL in it.
     if request.blueprint != "ops" and not services().settings.allowed_hosts.admits(host()):
         return error_response(
@@ -184,6 +204,12 @@ def validation_response(error: ValidationError) -> Response:
 
 
 def _answer_error(error: ImagestoreError) -> Response:
+    if isinstance(error, RateLimited):
+        wait = max(1, math.ceil(error.wait))
+        message = f"{error.message} Try again in {wait} seconds."
+        response = error_response(ANSWERS[error.code], error.code, message)
+        response.headers["Retry-After"] = str(wait)
+        return response
     if isinstance(error, Unavailable):
         log.warning("%s: %s", error.code, error.message)
     return error_response(ANSWERS[error.code], error.code, error.message)

@@ -76,6 +76,17 @@ def test_a_lease_is_held_or_unavailable(tier: Tier, state: str) -> None:
     assert tier.try_lease("blob", 60).state == lease.state
 
 
+def test_a_name_is_counted_or_it_is_not_known_how_often(tier: Tier, state: str) -> None:
+    for count in (1, 2):
+        counted = tier.count_within("name", 60)
+        if state == "up":
+            assert counted is not None
+            assert counted[0] == count
+            assert 0 < counted[1] <= 60
+        else:
+            assert counted is None
+
+
 def test_readiness_and_counts_say_so(tier: Tier, state: str) -> None:
     assert tier.ping() is (state == "up")
     assert tier.enabled is (state != "off")

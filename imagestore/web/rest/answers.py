@@ -25,6 +25,7 @@ ERRORS: Responses = {
     "403": ErrorAnswer,
     "404": ErrorAnswer,
     "413": ErrorAnswer,
+    "429": ErrorAnswer,
     "503": ErrorAnswer,
 }
 """The error answers that every operation may give."""
