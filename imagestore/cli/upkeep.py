@@ -15,10 +15,13 @@ from imagestore.cli.buckets import as_json
 from imagestore.cli.notes import Notes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.terminal import Failure, print_json, print_table, printable, rate_of, size_text
+from imagestore.core.telemetry import Progress
 from imagestore.library.fsck import Fsck
+from imagestore.library.reading import Reader
 from imagestore.library.sweep import Sweep
-from imagestore.library.upkeep import Finding, Pace, Removal, Severity, Tally
+from imagestore.library.upkeep import Depth, Finding, Pace, Removal, Severity, Tally
 from imagestore.settings import Settings
+from imagestore.store.diary import Diary
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import Inventory
 from imagestore.store.mongo import Mongo
@@ -27,6 +30,8 @@ from imagestore.store.removals import Removals
 DEADLINE = 60.0
 """Seconds for one query: nobody waits for these as for a picture, and they may read a cold disk."""
 
+_BYTE_RATE = re.compile(r"([0-9.]+)([kMG]?B)/s")
+_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _SPAN = re.compile(r"(\d{1,6})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -48,26 +53,66 @@ grace_option = click.option(
 )
 
 
+def _rates(text: str) -> tuple[float | None, float | None]:
+    """Documents and bytes a second, one of which the text gives: `200/s`, `20MB/s`."""
+    match = _BYTE_RATE.fullmatch(text)
+    if match is None:
+        return rate_of(text), None
+    return None, rate_of(match[1]) * _BYTES[match[2]]
+
+
 @click.command(
     epilog="""\b
     Examples:
-      imagestore fsck
-      imagestore fsck --deep --rate 20/s --json
+      imagestore fsck --quick
+      imagestore fsck --rate 500/s --json
+      imagestore fsck --deep --resume --rate 20MB/s
     """
 )
-@click.option("--deep", is_flag=True, help="Read all bytes too, and hold them to their sums and digests.")
+@click.option("--quick", "depth", flag_value=Depth.NAMES, help="Look at documents and indexes alone.")
+@click.option("--deep", "depth", flag_value=Depth.BYTES, help="Read all bytes too: sums and digests.")
+@click.option("--resume", is_flag=True, help="Go on where the last run with this option was cut short.")
 @grace_option
-@click.option("--rate", type=rate_of, metavar="N/s", help="At most so many documents a second.")
+@click.option(
+    "--rate", type=_rates, metavar="N/s", help="At most so many documents (500/s) or bytes (20MB/s) a second."
+)
 @as_json
-def fsck(deep: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
+def fsck(
+    depth: str | None,
+    resume: bool,
+    grace: timedelta,
+    rate: tuple[float | None, float | None] | None,
+    as_json: bool,
+) -> None:
     """Check everything stored: blobs, versions, images, indexes. Changes nothing.
 
     Works on the database itself, by IMAGESTORE_MONGO_URL, else on that of `imagestore serve` in the data
-    folder, while the service runs. Exit status: 0 nothing is lost (waste is told), 1 something is lost or
-    has to be mended.
+    folder, while the service runs. With --resume the place that the check of blobs has reached is kept in the
+    database. Exit status: 0 nothing is lost (waste is told), 1 something is lost or has to be mended.
     """
+    documents, size = rate or (None, None)
+    pace, wanted = Pace(documents, byte_rate=size), Depth(depth or Depth.SIZES)
+    if resume and wanted is Depth.NAMES:
+        raise click.UsageError("--quick looks at everything each time: it cannot --resume.")
     with open_mongo() as mongo, progress_bar("checking", wanted=not as_json) as bar:
-        found = Fsck(Inventory(mongo), grace=grace).check(deep=deep, pace=Pace(rate), progress=bar)
+        check = Fsck(Inventory(mongo), grace=grace)
+        if resume:
+            found = _check_on(check, Reader(check, Diary(mongo), "fsck", wanted), pace, bar)
+        else:
+            found = check.check(wanted, pace=pace, progress=bar)
+    _tell(found, as_json)
+
+
+def _check_on(check: Fsck, reader: Reader, pace: Pace, bar: Progress) -> Tally[Finding]:
+    reading = reader.begin()
+    earlier: Tally[Finding] = Tally()
+    earlier.merge(reading.found)
+    found = check.check(reader.depth, pace=pace, progress=bar, blobs=reader.go_on(reading, pace))
+    found.merge(earlier)
+    return found
+
+
+def _tell(found: Tally[Finding], as_json: bool) -> None:
     severities = found.severities()
     if as_json:
         print_json(
@@ -101,13 +146,13 @@ def _print_findings(found: Tally[Finding]) -> None:
     epilog="""\b
     Examples:
       imagestore gc --dry-run
-      imagestore gc --rate 50/s
+      imagestore gc --rate 500/s
       imagestore gc --grace 1d --json
     """
 )
 @click.option("--dry-run", is_flag=True, help="Only tell the plan; change nothing.")
 @grace_option
-@click.option("--rate", type=rate_of, metavar="N/s", help="Remove at most so many things a second.")
+@click.option("--rate", type=rate_of, metavar="N/s", help="Look at, or remove, at most so many a second.")
 @as_json
 def gc(dry_run: bool, grace: timedelta, rate: float | None, as_json: bool) -> None:
     """Remove what nobody can reach: blobs without a name, and what broken uploads and deletions left.

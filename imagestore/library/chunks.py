@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imagestore.library.upkeep import Finding, Kind
-from imagestore.store.inventory import ChunkRecord, FileRecord
+from imagestore.store.chunks import ChunkRecord
+from imagestore.store.inventory import FileRecord
 
 MOST_RANGES = 10
 

@@ -12,11 +12,13 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from imagestore.core.telemetry import Progress, SilentProgress
 from imagestore.library.chunks import check_chunks
-from imagestore.library.upkeep import GRACE, Finding, Kind, Pace, Tally, ago
+from imagestore.library.upkeep import GRACE, Depth, Finding, Kind, Pace, Tally, ago
+from imagestore.store.chunks import ChunkRecord
 from imagestore.store.inventory import ClaimRecord, FileRecord, Inventory, NameRecord, VersionRecord
 
 SECOND_LOOK = 0.3
@@ -26,71 +28,133 @@ Record = TypeVar("Record")
 Found = list[tuple[Record, Finding]]
 
 
+class Part(NamedTuple):
+    """A part of a check: how many records of what kind it was, what was found, and the last one's id."""
+
+    size: int
+    what: str
+    findings: list[Finding]
+    last: str = ""
+
+
 class Fsck:
     def __init__(self, inventory: Inventory, *, grace: timedelta = GRACE) -> None:
         self._inventory = inventory
         self._grace = grace
 
     def check(
-        self, *, deep: bool = False, pace: Pace | None = None, progress: Progress | None = None
+        self,
+        depth: Depth = Depth.SIZES,
+        *,
+        pace: Pace | None = None,
+        progress: Progress | None = None,
+        blobs: Iterable[Part] | None = None,
     ) -> Tally[Finding]:
         """Look at everything; raises StoreUnavailable.
 
-        Counts, sizes and who names whom are always checked; `deep` reads all bytes too, and holds them to
-        their sums and digests. `pace` counts documents, chunks not among them.
+        Who names whom, and which chunks there are, is always checked. `pace` counts documents, chunks not
+        among them, and the bytes of chunks that are read for the sake of `depth`. `blobs` stands in for a
+        reading of all blobs.
         """
         pace, progress = pace or Pace(), progress or SilentProgress()
         counts = self._inventory.count()
-        progress.start(sum(counts.values()) - counts["blobs.chunks"])
+        reads = depth is not Depth.NAMES
+        files = counts["blobs.files"] if reads else 0
+        progress.start(sum(counts.values()) - counts["blobs.chunks"] + files)
         tally: Tally[Finding] = Tally()
-        for index in self._inventory.missing_indexes():
-            detail = "the next start of the service builds it"
-            tally.add(Kind.INDEX_MISSING, Finding(Kind.INDEX_MISSING, index, detail))
-        for size, what, findings in self._checks(deep, pace):
-            for finding in findings:
+        if blobs is None:
+            blobs = self.read_blobs(depth, pace) if reads else ()
+        for part in chain(self.check_names(pace, whole=not reads), blobs):
+            for finding in part.findings:
                 tally.add(finding.kind, finding)
-            progress.advance(size, what)
+            progress.advance(part.size, part.what)
         return tally
 
-    def _checks(self, deep: bool, pace: Pace) -> Iterator[tuple[int, str, list[Finding]]]:
-        """Every part checked: its size, what it is of, and what was found."""
+    def check_names(self, pace: Pace, *, whole: bool = True) -> Iterator[Part]:
+        """Everything but what chunks hold, and, unless `whole`, whether a blob's are all there."""
         inventory = self._inventory
+        missing = inventory.missing_indexes()
+        detail = "the next start of the service builds it"
+        yield Part(0, "indexes", [Finding(Kind.INDEX_MISSING, index, detail) for index in missing])
 
         def check_files(page: Sequence[FileRecord]) -> Found[FileRecord]:
-            return self._check_files(page, deep)
+            return self._check_files(page, whole)
 
-        for part in _parts(inventory.files(), pace):
+        for files in pace.slices(inventory.files()):
             again = _by_key(inventory.find_files, lambda each: each.file_id)
-            yield len(part), "files", _twice(part, check_files, again)
-        for owners in inventory.chunk_numbers():
-            yield 0, "chunks", _twice(list(owners), self._check_owners, list)
-        for claims in _parts(inventory.claims(), pace):
+            yield Part(len(files), "files", _twice(files, check_files, again))
+        for owners in inventory.chunks.numbers():
+            pace.take(0)
+            yield Part(0, "chunks", _twice(list(owners), self._check_owners, list))
+        for claims in pace.slices(inventory.claims()):
             again_claims = _by_key(inventory.find_claims, lambda each: each.digest)
-            yield len(claims), "claims", _twice(claims, self._check_claims, again_claims)
-        for versions in _parts(inventory.versions(), pace):
+            yield Part(len(claims), "claims", _twice(claims, self._check_claims, again_claims))
+        for versions in pace.slices(inventory.versions()):
             again_versions = _by_key(inventory.find_versions, lambda each: each.version_id)
-            yield len(versions), "versions", _twice(versions, self._check_versions, again_versions)
-        for names in _parts(inventory.names(), pace):
+            yield Part(len(versions), "versions", _twice(versions, self._check_versions, again_versions))
+        for names in pace.slices(inventory.names()):
             again_names = _by_key(inventory.find_names, lambda each: each.name)
-            yield len(names), "images", _twice(names, self._check_names, again_names)
+            yield Part(len(names), "images", _twice(names, self._check_names, again_names))
 
-    def _check_files(self, page: Sequence[FileRecord], deep: bool) -> Found[FileRecord]:
-        """The file documents, and the chunks of those that are in use."""
+    def read_blobs(self, depth: Depth, pace: Pace, *, after: str = "") -> Iterator[Part]:
+        """The chunks of every blob in use, file by file by their ids, from behind the id `after` on."""
+        for page in self._inventory.files(after):
+            used = self._used(page)
+            for file in page:
+                pace.take()
+                findings = self._read_blob(file, depth, pace) if file in used else []
+                yield Part(1, "blobs", findings, file.file_id)
+
+    def read_again(self, file_ids: Iterable[str], pace: Pace) -> list[Finding]:
+        """What is wrong with the bytes of these files, those in use."""
+        there = self._inventory.find_files(file_ids)
+        return [found for file in self._used(there) for found in self._read_blob(file, Depth.BYTES, pace)]
+
+    def _read_blob(self, file: FileRecord, depth: Depth, pace: Pace) -> list[Finding]:
+        def check(files: Sequence[FileRecord]) -> Found[FileRecord]:
+            return [(each, found) for each in files for found in self._check_chunks(each, depth, pace)]
+
+        def find_again(files: list[FileRecord]) -> Sequence[FileRecord]:
+            return self._used(self._inventory.find_files(each.file_id for each in files))
+
+        return _twice([file], check, find_again)
+
+    def _check_chunks(self, file: FileRecord, depth: Depth, pace: Pace) -> Iterator[Finding]:
+        deep = depth is Depth.BYTES
+        rows = self._inventory.chunks.of(file.file_id, read=deep)
+        return check_chunks(file, _paced(rows, pace), hashlib.sha256() if deep else None)
+
+    def _used(self, page: Sequence[FileRecord]) -> list[FileRecord]:
+        """Those that a claim holds or a version names."""
+        ids = [file.file_id for file in page]
+        used = self._inventory.claimed(ids) | self._inventory.named(ids)
+        return [file for file in page if file.file_id in used]
+
+    def _check_files(self, page: Sequence[FileRecord], whole: bool) -> Found[FileRecord]:
         ids = [file.file_id for file in page]
         claimed, named = self._inventory.claimed(ids), self._inventory.named(ids)
         found: Found[FileRecord] = []
         for file in page:
-            if file.file_id in claimed | named:
-                rows = self._inventory.chunks(file.file_id, read=deep)
-                whole = hashlib.sha256() if deep else None
-                found += [(file, finding) for finding in check_chunks(file, rows, whole)]
-                if file.file_id not in claimed:
-                    detail = f"bytes of {file.digest} that are in use, but no claim holds them"
-                    found.append((file, Finding(Kind.FILE_UNCLAIMED, f"file {file.file_id}", detail)))
-            elif file.begun <= ago(self._grace):
+            what = f"file {file.file_id}"
+            if file.file_id in named - claimed:
+                detail = f"bytes of {file.digest} that are in use, but no claim holds them"
+                found.append((file, Finding(Kind.FILE_UNCLAIMED, what, detail)))
+            elif file.file_id not in claimed and file.begun <= ago(self._grace):
                 detail = f"{file.length} bytes that no claim holds and nothing names"
-                found.append((file, Finding(Kind.FILE_ORPHANED, f"file {file.file_id}", detail)))
-        return found
+                found.append((file, Finding(Kind.FILE_ORPHANED, what, detail)))
+        used = [file for file in page if file.file_id in claimed | named]
+        return found + self._check_spans(used) if whole else found
+
+    def _check_spans(self, page: Sequence[FileRecord]) -> Found[FileRecord]:
+        """Blobs whose chunks are not as many, from the first to the last, as they should be: these are
+        looked at chunk by chunk."""
+        spans = self._inventory.chunks.spans(file.file_id for file in page)
+        return [
+            (file, finding)
+            for file in page
+            if spans.get(file.file_id, (0, 0.0, -1.0)) != (file.chunks, 0, file.chunks - 1)
+            for finding in check_chunks(file, self._inventory.chunks.of(file.file_id, read=False), None)
+        ]
 
     def _check_owners(self, page: Sequence[str]) -> Found[str]:
         """Chunks without a file. Those that a claim or a name asks for are told as its loss instead."""
@@ -99,7 +163,7 @@ class Fsck:
         return [
             (file_id, Finding(Kind.CHUNKS_ORPHANED, f"file {file_id}", "chunks of a file that is not there"))
             for file_id in gone
-            if self._inventory.last_written(file_id) <= ago(self._grace)
+            if self._inventory.chunks.last_written(file_id) <= ago(self._grace)
         ]
 
     def _check_claims(self, page: Sequence[ClaimRecord]) -> Found[ClaimRecord]:
@@ -121,10 +185,16 @@ class Fsck:
 
     def _check_versions(self, page: Sequence[VersionRecord]) -> Found[VersionRecord]:
         found = self._check_blobs(page)
-        for version in unpointed(self._inventory, page):
-            if version.created <= ago(self._grace):
-                detail = "no image points at it or beyond: its image's document is lost or damaged"
-                found.append((version, Finding(Kind.VERSION_UNPOINTED, show(version), detail)))
+        unreached = unpointed(self._inventory, page)
+        known = {each.name for each in self._inventory.find_names(version.name for version in unreached)}
+        for version in unreached:
+            if version.created > ago(self._grace):
+                continue
+            if version.name in known:
+                kind, detail = Kind.VERSION_UNPOINTED, "no image points at it or beyond"
+            else:
+                kind, detail = Kind.IMAGE_MISSING, "its image's document is lost"
+            found.append((version, Finding(kind, show(version), detail)))
         return found
 
     def _check_blobs(self, page: Sequence[VersionRecord]) -> Found[VersionRecord]:
@@ -167,9 +237,10 @@ def show(version: VersionRecord) -> str:
     return f"version {version.bucket}/{version.key} v{version.number}"
 
 
-def _parts(pages: Iterator[list[Record]], pace: Pace) -> Iterator[Sequence[Record]]:
-    for page in pages:
-        yield from pace.slices(page)
+def _paced(chunks: Iterable[ChunkRecord], pace: Pace) -> Iterator[ChunkRecord]:
+    for chunk in chunks:
+        pace.take_bytes(max(chunk.size, 0))
+        yield chunk
 
 
 def _twice(

@@ -41,7 +41,7 @@ A sweep that is cut short leaves only what the next one finds: run it again, and
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -88,12 +88,12 @@ class Sweep:
         """Plan and carry out, step by step; a dry run only plans. Raises StoreUnavailable.
 
         What becomes waste by a step is planned later in the same run: a dry run does not see that.
-        `pace` counts what is taken.
+        `pace` counts the documents that are looked at, and what is taken.
         """
         pace, progress = pace or Pace(), progress or SilentProgress()
         progress.start(None)
         swept = Swept()
-        for step in self.plan():
+        for step in self.plan(pace):
             removal = step.removal
             swept.planned.add(removal.taken, removal, removal.size)
             progress.advance(1, removal.what)
@@ -106,21 +106,22 @@ class Sweep:
                 swept.kept += 1
         return swept
 
-    def plan(self) -> Iterator[Step]:
+    def plan(self, pace: Pace) -> Iterator[Step]:
         """Names first, so that what they leave behind is seen after them."""
-        for versions in self._inventory.versions():
+        for versions in pace.slices(self._inventory.versions()):
             yield from self._plan_versions(versions)
-        for claims in self._inventory.claims():
+        for claims in pace.slices(self._inventory.claims()):
             yield from self._plan_blobs(claims)
-        for files in self._inventory.files():
+        for files in pace.slices(self._inventory.files()):
             yield from self._plan_files(files)
         last = None
-        for numbers in self._inventory.chunk_numbers():
+        for numbers in self._inventory.chunks.numbers():
+            pace.take(0)
             for step in self._plan_chunks(numbers):
                 if step != last:  # a file may go on in the next page
                     yield step
                 last = step
-        for names in self._inventory.names():
+        for names in pace.slices(self._inventory.names()):
             yield from self._plan_tombstones(names)
 
     def carry_out(self, step: Step) -> bool:
@@ -153,14 +154,14 @@ class Sweep:
         self._documents.withdraw(version)
         return True
 
-    def _plan_versions(self, page: list[VersionRecord]) -> Iterator[Step]:
+    def _plan_versions(self, page: Sequence[VersionRecord]) -> Iterator[Step]:
         known = {each.name for each in self._inventory.find_names(version.name for version in page)}
         for version in unpointed(self._inventory, page):
             # Where the image's own document is lost, its versions are all that is left of it.
             if version.name in known and version.created <= ago(self._grace):
                 yield Step(Removal(Taken.VERSION, show(version), "no image points at it or beyond"), version)
 
-    def _plan_blobs(self, page: list[ClaimRecord]) -> Iterator[Step]:
+    def _plan_blobs(self, page: Sequence[ClaimRecord]) -> Iterator[Step]:
         ids = [claim.file_id for claim in page]
         named = self._inventory.named(ids)
         sizes = {file.file_id: file.length for file in self._inventory.find_files(ids)}
@@ -174,7 +175,7 @@ class Sweep:
             elif claim.unnamed is None and claim.claimed <= ago(self._grace):
                 yield Step(Removal(Taken.MARK, what, "no version names it any more"), claim)
 
-    def _plan_files(self, page: list[FileRecord]) -> Iterator[Step]:
+    def _plan_files(self, page: Sequence[FileRecord]) -> Iterator[Step]:
         ids = [file.file_id for file in page if file.begun <= ago(self._grace)]
         used = self._inventory.claimed(ids) | self._inventory.named(ids)
         for file in page:
@@ -191,10 +192,10 @@ class Sweep:
             if file is not None:
                 if any(not 0 <= number < file.chunks for number in numbers):
                     yield Step(Removal(Taken.EXTRA_CHUNKS, what, "chunks beyond its end"), file)
-            elif file_id not in used and self._inventory.last_written(file_id) <= ago(self._grace):
+            elif file_id not in used and self._inventory.chunks.last_written(file_id) <= ago(self._grace):
                 yield Step(Removal(Taken.CHUNKS, what, "chunks of a file that is not there"), file_id)
 
-    def _plan_tombstones(self, page: list[NameRecord]) -> Iterator[Step]:
+    def _plan_tombstones(self, page: Sequence[NameRecord]) -> Iterator[Step]:
         spent = ago(NUMBER_AGE).timestamp()
         old = [each for each in page if each.buried is not None and each.buried <= ago(TOMBSTONE_AGE)]
         used = self._inventory.have_versions(each.name for each in old if each.pointed is None)

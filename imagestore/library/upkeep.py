@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +15,19 @@ GRACE = timedelta(hours=1)
 
 MOST_LISTED = 1000
 """A report lists so many things and counts the rest, so that it fits into memory whatever happened."""
+
+
+class Depth(StrEnum):
+    """How closely a check looks at what blobs consist of."""
+
+    NAMES = "names"
+    """Which chunks there are, from their index alone."""
+
+    SIZES = "sizes"
+    """Their sizes too, for which the database reads them, but sends none."""
+
+    BYTES = "bytes"
+    """Their bytes, held to their sums and digests."""
 
 
 class Severity(StrEnum):
@@ -39,6 +52,7 @@ class Kind(StrEnum):
     BLOB_MISSING = "blob_missing"
     CLAIM_DANGLING = "claim_dangling"
     FILE_UNCLAIMED = "file_unclaimed"
+    IMAGE_MISSING = "image_missing"
     VERSION_MISSING = "version_missing"
     IMAGE_WITHOUT_VERSIONS = "image_without_versions"
     INDEX_MISSING = "index_missing"
@@ -55,6 +69,7 @@ class Kind(StrEnum):
 
 _SEVERITIES = {
     Kind.FILE_UNCLAIMED: Severity.REPAIRABLE,
+    Kind.IMAGE_MISSING: Severity.REPAIRABLE,
     Kind.VERSION_MISSING: Severity.REPAIRABLE,
     Kind.IMAGE_WITHOUT_VERSIONS: Severity.REPAIRABLE,
     Kind.INDEX_MISSING: Severity.REPAIRABLE,
@@ -118,6 +133,14 @@ class Tally(Generic[Item]):
         else:
             self.omitted += 1
 
+    def merge(self, other: Tally[Item]) -> None:
+        """Add all that the other has."""
+        self.counts += other.counts
+        self.size += other.size
+        room = max(0, MOST_LISTED - len(self.listed))
+        self.listed += other.listed[:room]
+        self.omitted += other.omitted + len(other.listed[room:])
+
     def severities(self) -> Counter[Severity]:
         """Of findings: how many of each severity."""
         found: Counter[Severity] = Counter()
@@ -127,26 +150,50 @@ class Tally(Generic[Item]):
 
 
 class Pace:
-    """Lets things pass no faster than `rate` a second; None sets no bound."""
+    """Lets things pass no faster than `rate` a second, and bytes no faster than `byte_rate`; None: no bound.
 
-    def __init__(self, rate: float | None = None) -> None:
+    `beat` is called about once a second while things pass: it may raise, to stop who goes at this pace.
+    """
+
+    def __init__(
+        self,
+        rate: float | None = None,
+        *,
+        byte_rate: float | None = None,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
         self._rate = rate
-        self._began = time.monotonic()
-        self._passed = 0
+        self._byte_rate = byte_rate
+        self._beat = beat
+        self._due = self._bytes_due = time.monotonic()
 
-    def slices(self, page: Sequence[Item]) -> Iterator[Sequence[Item]]:
-        """A page in parts of about a second each, each let through as `take` does."""
-        step = len(page) if self._rate is None else max(1, int(self._rate))
-        for at in range(0, len(page), max(1, step)):
-            part = page[at : at + step]
-            self.take(len(part))
-            yield part
+    def slices(self, pages: Iterable[Sequence[Item]]) -> Iterator[Sequence[Item]]:
+        """Pages in parts of about a second each, each let through as `take` does."""
+        for page in pages:
+            step = len(page) if self._rate is None else int(self._rate)
+            for at in range(0, len(page), max(1, step)):
+                part = page[at : at + max(1, step)]
+                self.take(len(part))
+                yield part
 
     def take(self, count: int = 1) -> None:
         """Wait until `count` more may have passed."""
-        self._passed += count
-        if self._rate is not None:
-            time.sleep(max(0.0, self._began + self._passed / self._rate - time.monotonic()))
+        self._due = self._await(self._due, count, self._rate)
+
+    def take_bytes(self, size: int) -> None:
+        """Wait until `size` more bytes may have passed."""
+        self._bytes_due = self._await(self._bytes_due, size, self._byte_rate)
+
+    def _await(self, due: float, count: int, rate: float | None) -> float:
+        """What fell behind, while others were waited for, is not made up for by more than a second."""
+        self._beat()
+        if rate is None:
+            return due
+        due = max(due, time.monotonic() - 1) + count / rate
+        while (left := due - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+            self._beat()
+        return due
 
 
 def ago(span: timedelta) -> datetime:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from bson import ObjectId
-from bson.errors import InvalidId
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 
 from imagestore.core.image import BlobRef, Digest
-from imagestore.store.blobs import chunk_sum
+from imagestore.store.chunks import LEAST_FILE_ID, Chunks, object_ids
 from imagestore.store.mongo import Document, Mongo
 
 PAGE = 200
-CHUNK_PAGE = 2000
-SIZE_PAGE = 256
-DATA_PAGE = 16
-"""Documents in one query: of any kind, of chunks' names, of chunks to be measured, of chunks to be read."""
-
-LEAST_FILE_ID = "0" * 24
-LEAST_NUMBER = float("-inf")
+"""Documents in one query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +44,6 @@ class FileRecord:
     @property
     def chunks(self) -> int:
         return -(-self.length // self.chunk_size)
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRecord:
-    """A chunk: its size in bytes, -1 for no bytes at all; `data` and whether they fit their sum, if read."""
-
-    number: float
-    size: int
-    data: bytes = b""
-    intact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +86,9 @@ class Inventory:
     """
 
     def __init__(self, mongo: Mongo) -> None:
+        self.chunks = Chunks(mongo)
         self._mongo = mongo
         self._files = mongo.collection("blobs.files")
-        self._chunks = mongo.collection("blobs.chunks")
         self._claims = mongo.collection("claims")
         self._images = mongo.collection("images")
         self._versions = mongo.collection("versions")
@@ -122,71 +105,28 @@ class Inventory:
         return self._mongo.missing_indexes()
 
     def claims(self) -> Iterator[list[ClaimRecord]]:
-        for page in self._pages("claims", ""):
+        for page in self._pages("claims", {"$gte": ""}):
             yield [_claim(each) for each in page]
 
-    def files(self) -> Iterator[list[FileRecord]]:
-        for page in self._pages("blobs.files", ObjectId(LEAST_FILE_ID)):
+    def files(self, after: str = "") -> Iterator[list[FileRecord]]:
+        """From behind the id `after` on."""
+        bound = {"$gt": ObjectId(after)} if after else {"$gte": LEAST_FILE_ID}
+        for page in self._pages("blobs.files", bound):
             yield [_file(each) for each in page]
 
     def versions(self) -> Iterator[list[VersionRecord]]:
-        for page in self._pages("versions", ""):
+        for page in self._pages("versions", {"$gte": ""}):
             yield [_version(each, each["_id"]) for each in page]
 
     def names(self) -> Iterator[list[NameRecord]]:
-        for page in self._pages("images", ObjectId(LEAST_FILE_ID)):
+        for page in self._pages("images", {"$gte": LEAST_FILE_ID}):
             yield [_name(each) for each in page]
-
-    def chunk_numbers(self) -> Iterator[dict[str, list[float]]]:
-        """The numbers of all chunks by file id, from the index alone. A file may go on in the next page."""
-        page = self._chunk_numbers({"files_id": {"$gte": ObjectId(LEAST_FILE_ID)}})
-        while page:
-            by_file: dict[str, list[float]] = {}
-            for each in page:
-                if isinstance(each["n"], int | float):
-                    by_file.setdefault(str(each["files_id"]), []).append(each["n"])
-            yield by_file
-            last = page[-1]
-            page = self._chunk_numbers({"files_id": last["files_id"], "n": {"$gt": last["n"]}})
-            page = page or self._chunk_numbers({"files_id": {"$gt": last["files_id"]}})
-
-    def _chunk_numbers(self, selection: Document) -> list[Document]:
-        with self._mongo.reading():
-            found = self._chunks.find(selection, {"_id": 0, "files_id": 1, "n": 1})
-            return list(found.sort([("files_id", ASCENDING), ("n", ASCENDING)]).limit(CHUNK_PAGE))
-
-    def chunks(self, file_id: str, *, read: bool) -> Iterator[ChunkRecord]:
-        """The chunks of a file in their order: measured by the database, or `read` and held to their sums."""
-        after, size = LEAST_NUMBER, DATA_PAGE if read else SIZE_PAGE
-        fields = {"n": 1, "data": 1, "sum": 1} if read else {"n": 1, "size": _SIZE}
-        while True:
-            steps: list[Mapping[str, Any]] = [
-                {"$match": {"files_id": ObjectId(file_id), "n": {"$gt": after}}},
-                {"$sort": {"n": ASCENDING}},
-                {"$limit": size},
-                {"$project": fields},
-            ]
-            with self._mongo.reading():
-                page = list(self._chunks.aggregate(steps))
-            yield from (_read_chunk(each) if read else ChunkRecord(each["n"], each["size"]) for each in page)
-            if len(page) < size:
-                return
-            after = page[-1]["n"]
-
-    def last_written(self, file_id: str) -> datetime:
-        """When the newest chunk of a file was written, to the second."""
-        with self._mongo.reading():
-            newest = self._chunks.find_one(
-                {"files_id": ObjectId(file_id)}, {"_id": 1}, sort=[("n", DESCENDING)]
-            )
-        made = newest["_id"] if newest and isinstance(newest["_id"], ObjectId) else ObjectId(file_id)
-        return made.generation_time
 
     def find_claims(self, digests: Iterable[Digest]) -> list[ClaimRecord]:
         return [_claim(each) for each in self._find("claims", "_id", list(digests))]
 
     def find_files(self, file_ids: Iterable[str]) -> list[FileRecord]:
-        return [_file(each) for each in self._find("blobs.files", "_id", _object_ids(file_ids))]
+        return [_file(each) for each in self._find("blobs.files", "_id", object_ids(file_ids))]
 
     def find_versions(self, version_ids: Iterable[str]) -> list[VersionRecord]:
         return [_version(each, each["_id"]) for each in self._find("versions", "_id", list(version_ids))]
@@ -212,7 +152,7 @@ class Inventory:
 
     def claimed(self, file_ids: Iterable[str]) -> set[str]:
         """Those of the files that a claim holds."""
-        found = self._find("claims", "file_id", _object_ids(file_ids))
+        found = self._find("claims", "file_id", object_ids(file_ids))
         return {str(each["file_id"]) for each in found}
 
     def named(self, file_ids: Iterable[str]) -> set[str]:
@@ -230,9 +170,8 @@ class Inventory:
         with self._mongo.reading():
             return list(self._mongo.collection(collection).find({field: {"$in": values}}))
 
-    def _pages(self, collection: str, least: Any) -> Iterator[list[Document]]:
-        """Documents by `_id`, from `least` on; a range of ids takes only those of the same type along."""
-        bound = {"$gte": least}
+    def _pages(self, collection: str, bound: Document) -> Iterator[list[Document]]:
+        """Documents by `_id` within `bound`; a range of ids takes only those of the same type along."""
         while True:
             with self._mongo.reading():
                 found = self._mongo.collection(collection).find({"_id": bound}).sort("_id", ASCENDING)
@@ -241,28 +180,6 @@ class Inventory:
                 return
             yield page
             bound = {"$gt": page[-1]["_id"]}
-
-
-_SIZE = {"$cond": [{"$eq": [{"$type": "$data"}, "binData"]}, {"$binarySize": "$data"}, -1]}
-
-
-def _read_chunk(document: Document) -> ChunkRecord:
-    data = document.get("data")
-    if not isinstance(data, bytes):
-        return ChunkRecord(document["n"], -1)
-    intact = "sum" not in document or document["sum"] == chunk_sum(data)
-    return ChunkRecord(document["n"], len(data), bytes(data), intact)
-
-
-def _object_ids(texts: Iterable[str]) -> list[ObjectId]:
-    """Ids as GridFS has them; a text that is none names no file."""
-    found = []
-    for text in texts:
-        try:
-            found.append(ObjectId(text))
-        except InvalidId:
-            continue
-    return found
 
 
 def _claim(document: Document) -> ClaimRecord:

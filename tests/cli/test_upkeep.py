@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -12,6 +13,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from imagestore.client import Client
+from imagestore.library import fsck as fsck_module
+from imagestore.store.inventory import FileRecord
 from imagestore.store.mongo import Mongo
 from tests import pictures
 from tests.cli.conftest import run_alone
@@ -32,7 +35,7 @@ def there(served: Service) -> Iterator[Database]:
     """The service's database, without any image before and after the test."""
     with MongoClient(served.mongo_url) as client:
         yield client.imagestore
-        for name in ("images", "versions", "claims", "blobs.files", "blobs.chunks"):
+        for name in ("images", "versions", "claims", "blobs.files", "blobs.chunks", "upkeep"):
             client.imagestore[name].delete_many({})
 
 
@@ -44,8 +47,16 @@ def served_client(served: Service) -> Iterator[Client]:
 
 def test_a_store_that_is_well(served: Service, there: Database, served_client: Client) -> None:
     served_client.upload("default", PHOTO, "photo.jpg")
-    for deep in ((), ("--deep",), ("--rate", "1000/s"), ("--grace", "0s")):
-        result = run_alone("fsck", *deep, data=served.data)
+    for options in (
+        (),
+        ("--quick",),
+        ("--deep",),
+        ("--deep", "--resume"),
+        ("--deep", "--rate", "100MB/s"),
+        ("--rate", "1000/s"),
+        ("--grace", "0s"),
+    ):
+        result = run_alone("fsck", *options, data=served.data)
         assert (result.exit_code, result.stdout) == (0, "Everything is as it should be.\n")
     told = json.loads(run_alone("fsck", "--json", data=served.data).stdout)
     assert told == {
@@ -96,6 +107,41 @@ def test_damage_is_told_and_fails(served: Service, there: Database, served_clien
     assert there["claims"].count_documents({}) == 1
 
 
+def test_a_check_goes_on_where_it_was_cut_short(
+    served: Service, there: Database, served_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        served_client.upload("default", pictures.jpeg(seed=seed), f"{seed}.jpg")
+    first, _, last = [each["_id"] for each in there["blobs.files"].find().sort("_id", 1)]
+    there["blobs.chunks"].delete_many({"files_id": {"$in": [first, last]}})
+    check, checked = fsck_module.check_chunks, []
+
+    def stop_at_the_second(file: FileRecord, *arguments: Any) -> Any:
+        checked.append(file.file_id)
+        if len(set(checked)) == 2:
+            raise KeyboardInterrupt
+        return check(file, *arguments)
+
+    monkeypatch.setattr(fsck_module, "check_chunks", stop_at_the_second)
+    assert run_alone("fsck", "--deep", "--resume", data=served.data).exit_code == 130
+    monkeypatch.setattr(
+        fsck_module, "check_chunks", lambda file, *rest: checked.append(file.file_id) or check(file, *rest)
+    )
+    checked.clear()
+    told = json.loads(run_alone("fsck", "--deep", "--resume", "--json", data=served.data).stdout)
+    assert str(first) not in checked
+    assert {each["what"] for each in told["findings"]} == {f"file {first}", f"file {last}"}
+    assert told["counts"] == {"chunk_missing": 2}
+    checked.clear()
+    assert run_alone("fsck", "--deep", "--resume", data=served.data).exit_code == 1
+    assert str(first) in checked
+
+
+@pytest.mark.quick
+def test_a_quick_check_has_no_place_to_keep(tmp_path: Path) -> None:
+    assert run_alone("fsck", "--quick", "--resume", data=tmp_path).exit_code == 2
+
+
 def test_a_damaged_image_is_mended_as_the_page_says(
     served: Service, there: Database, served_client: Client
 ) -> None:
@@ -107,6 +153,23 @@ def test_a_damaged_image_is_mended_as_the_page_says(
     with served_client.get("default", "photo.jpg") as download:
         assert b"".join(download) == PHOTO
     assert run_alone("fsck", "--deep", "--grace", "0s", data=served.data).exit_code == 0
+
+
+def test_an_image_without_its_document_is_mended_as_the_page_says(
+    served: Service, there: Database, served_client: Client
+) -> None:
+    number = served_client.upload("default", PHOTO, "photo.jpg")["version"]
+    there["images"].delete_many({})
+    told = run_alone("fsck", "--grace", "0s", data=served.data)
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[-1] == "0 lost, 1 repairable, 0 waste"
+    assert run_alone("gc", "--grace", "0s", data=served.data).stdout == "There is nothing to remove.\n"
+    with served_client.get("default", "photo.jpg", number) as download:
+        assert b"".join(download) == PHOTO
+    served_client.restore("default", "photo.jpg", number)
+    with served_client.get("default", "photo.jpg") as download:
+        assert b"".join(download) == PHOTO
+    assert "as it should be" in run_alone("fsck", "--grace", "0s", data=served.data).stdout
 
 
 def test_the_database_of_the_settings_is_used(mongo, mongo_database: str, tmp_path: Path) -> None:
@@ -145,7 +208,7 @@ def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path, command: st
 
 @pytest.mark.quick
 @pytest.mark.parametrize(
-    "options", [("--grace", "soon"), ("--grace", "1"), ("--rate", "0"), ("--rate", "x/s")]
+    "options", [("--grace", "soon"), ("--grace", "1"), ("--rate", "0"), ("--rate", "x/s"), ("--rate", "MB/s")]
 )
 @pytest.mark.parametrize("command", ["fsck", "gc"])
 def test_a_wrong_option_is_a_usage_error(tmp_path: Path, command: str, options: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from imagestore.core.image import BlobRef, Condition, Image, Labels, Version
 from imagestore.library.fsck import Fsck
 from imagestore.library.sweep import Sweep, Swept
-from imagestore.library.upkeep import Finding, Kind, Tally
+from imagestore.library.upkeep import Depth, Finding, Kind, Tally
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import Inventory
@@ -46,11 +46,11 @@ class Stored:
     def delete(self, key: str) -> None:
         assert self.documents.bury(BUCKET, key, Condition()) is not None
 
-    def fsck(self, *, deep: bool = True, grace: timedelta = NONE) -> Tally[Finding]:
-        return Fsck(self.inventory, grace=grace).check(deep=deep)
+    def fsck(self, depth: Depth = Depth.BYTES, *, grace: timedelta = NONE) -> Tally[Finding]:
+        return Fsck(self.inventory, grace=grace).check(depth)
 
-    def kinds(self, *, deep: bool = True, grace: timedelta = NONE) -> dict[Kind, int]:
-        return {Kind(kind): count for kind, count in self.fsck(deep=deep, grace=grace).counts.items()}
+    def kinds(self, depth: Depth = Depth.BYTES, *, grace: timedelta = NONE) -> dict[Kind, int]:
+        return {Kind(kind): count for kind, count in self.fsck(depth, grace=grace).counts.items()}
 
     def sweep(self, *, grace: timedelta = NONE) -> Sweep:
         return Sweep(self.inventory, self.removals, self.documents, grace=grace)

@@ -9,7 +9,8 @@ import pytest
 
 from imagestore.library.chunks import check_chunks
 from imagestore.library.upkeep import Kind
-from imagestore.store.inventory import ChunkRecord, FileRecord
+from imagestore.store.chunks import ChunkRecord
+from imagestore.store.inventory import FileRecord
 
 pytestmark = pytest.mark.quick
 

@@ -12,7 +12,7 @@ from bson import Binary, ObjectId
 
 from imagestore.core.image import Image
 from imagestore.library import fsck as fsck_module
-from imagestore.library.upkeep import GRACE, MOST_LISTED, Kind, Pace, Severity
+from imagestore.library.upkeep import GRACE, MOST_LISTED, Depth, Kind, Pace, Severity
 from imagestore.store import blobs as blobs_module
 from imagestore.store.mongo import Mongo
 from tests.library.stored import Stored
@@ -41,7 +41,8 @@ def image(stored: Stored) -> Image:
 def test_what_is_well_is_not_told(stored: Stored, image: Image) -> None:
     stored.put("deleted", DATA)
     stored.delete("deleted")
-    assert stored.kinds() == stored.kinds(deep=False) == {}
+    for depth in Depth:
+        assert stored.kinds(depth) == {}
 
 
 def break_chunk(change: Callable[[bytes], bytes]) -> Callable[[Stored, Image], object]:
@@ -101,17 +102,18 @@ DAMAGE: list[tuple[Callable[[Stored, Image], object], set[Kind]]] = [
     (drop("claims", lambda image: {"_id": image.version.digest}), {Kind.FILE_UNCLAIMED}),
     (move_claim, {Kind.FILE_UNCLAIMED, Kind.DIGEST_WRONG}),
     (drop("versions", lambda image: {"_id": image.version.version_id}), {Kind.VERSION_MISSING}),
-    (drop("images", lambda image: {"key": image.key}), {Kind.VERSION_UNPOINTED}),
+    (drop("images", lambda image: {"key": image.key}), {Kind.IMAGE_MISSING}),
 ]
 
 
 @pytest.mark.parametrize(("damage", "expected"), DAMAGE, ids=lambda each: str(each)[:60])
-def test_damage_is_found_by_either_check(
+def test_damage_is_found_by_every_check(
     stored: Stored, image: Image, damage: Callable[[Stored, Image], object], expected: set[Kind]
 ) -> None:
     damage(stored, image)
-    assert set(stored.kinds(deep=False)) == expected
-    assert set(stored.kinds()) == expected
+    for depth in Depth:
+        unseen = {Kind.CHUNK_RESIZED} if depth is Depth.NAMES else set()
+        assert set(stored.kinds(depth)) == expected - unseen
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_other_bytes_of_the_same_size_are_found_by_reading(
     stored: Stored, image: Image, damage: Callable[[Stored, Image], object], expected: Kind
 ) -> None:
     damage(stored, image)
-    assert stored.kinds(deep=False) == {}
+    assert stored.kinds(Depth.NAMES) == stored.kinds(Depth.SIZES) == {}
     assert stored.kinds() == {expected: 1}
     [finding] = stored.fsck().listed
     assert finding.what == f"file {image.version.blob.file_id}"
@@ -155,7 +157,8 @@ def test_versions_that_no_image_reaches(stored: Stored, image: Image) -> None:
     stored.put("buried", DATA)
     stored.delete("buried")
     stored.add("buried", DATA)
-    assert stored.kinds() == {Kind.VERSION_UNPOINTED: 3}
+    assert stored.kinds() == {Kind.VERSION_UNPOINTED: 2, Kind.IMAGE_MISSING: 1}
+    assert stored.fsck().severities() == {Severity.WASTE: 2, Severity.REPAIRABLE: 1}
 
 
 def test_a_missing_index(stored: Stored, image: Image) -> None:
@@ -180,7 +183,7 @@ def test_what_is_young_is_not_told_as_waste(stored: Stored, image: Image) -> Non
     old = datetime.now(UTC) - GRACE - timedelta(minutes=1)
     stored.collection("versions").update_many({"key": "in progress"}, {"$set": {"created": old}})
     stored.collection("claims").update_many({}, {"$set": {"claimed": old}})
-    assert stored.kinds(grace=GRACE) == {Kind.VERSION_UNPOINTED: 1, Kind.BLOB_UNNAMED: 1}
+    assert stored.kinds(grace=GRACE) == {Kind.IMAGE_MISSING: 1, Kind.BLOB_UNNAMED: 1}
 
 
 def test_more_than_a_report_lists_is_counted(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,15 +195,15 @@ def test_more_than_a_report_lists_is_counted(stored: Stored, monkeypatch: pytest
 
 
 def test_everything_is_seen_however_many_pages(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PAGE", "CHUNK_PAGE", "SIZE_PAGE", "DATA_PAGE"):
-        monkeypatch.setattr(f"imagestore.store.inventory.{name}", 2)
+    for name in ("inventory.PAGE", "chunks.NUMBER_PAGE", "chunks.SIZE_PAGE", "chunks.DATA_PAGE"):
+        monkeypatch.setattr(f"imagestore.store.{name}", 2)
     for number in range(7):
         stored.put(f"image {number}", DATA[number:])
-    assert stored.kinds() == stored.kinds(deep=False) == {}
+    assert [stored.kinds(depth) for depth in Depth] == [{}] * 3
     stored.collection("blobs.chunks").delete_many({"n": 2})
     stored.collection("images").delete_many({})
-    expected = {Kind.CHUNK_MISSING: 7, Kind.VERSION_UNPOINTED: 7}
-    assert stored.kinds() == stored.kinds(deep=False) == expected
+    expected = {Kind.CHUNK_MISSING: 7, Kind.IMAGE_MISSING: 7}
+    assert [stored.kinds(depth) for depth in Depth] == [expected] * 3
     assert pace_of(stored, 50.0) == expected
 
 
@@ -219,8 +222,9 @@ def test_progress_is_told(stored: Stored, image: Image) -> None:
             seen.append((note, count))
 
     fsck_module.Fsck(stored.inventory).check(progress=Told())
-    assert totals == [3 + 3 + 3 + 2]
-    assert seen == [("files", 3), ("chunks", 0), ("claims", 3), ("versions", 3), ("images", 2)]
+    assert totals == [3 + 3 + 3 + 2 + 3]
+    parts = [("indexes", 0), ("files", 3), ("chunks", 0), ("claims", 3), ("versions", 3), ("images", 2)]
+    assert seen == parts + [("blobs", 1)] * 3
 
 
 def test_nothing_false_beside_uploads_and_deletions(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +251,7 @@ def test_nothing_false_beside_uploads_and_deletions(stored: Stored, monkeypatch:
         thread.start()
     try:
         for turn in range(12):
-            found = stored.fsck(deep=turn % 2 == 0, grace=GRACE)
+            found = stored.fsck(list(Depth)[turn % 3], grace=GRACE)
             assert found.counts == {}, found.listed
     finally:
         done.set()
