@@ -134,6 +134,10 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         skip_body: bool = super()._on_headers_complete()
         return skip_body
 
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Nobody speaks WebSocket here: who asks for it is answered in HTTP (RFC 9110, section 7.8)."""
+        return False
+
     def _arm_keepalive_timer(self) -> None:
         if self._head_timer is None:
             super()._arm_keepalive_timer()
