@@ -13,7 +13,7 @@ import click
 
 from imagestore import __version__
 from imagestore.cli.notes import Notes, Service
-from imagestore.client import Client
+from imagestore.client import NO_RETRIES, Client
 from imagestore.core.errors import BucketExists, BucketNotFound, ImagestoreError, Unavailable
 
 READY_SECONDS = 120.0
@@ -39,7 +39,8 @@ class Greeting:
 
     def give(self) -> None:
         """Wait until the service answers, note where it is, and print."""
-        with Client(self.service.url, self.service.access_key, self.service.secret) as client:
+        who = self.service
+        with Client(who.url, who.access_key, who.secret, retries=NO_RETRIES) as client:
             if not self._await_ready(client):
                 return
             try:

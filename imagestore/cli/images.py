@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
-from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 
 import click
 
 from imagestore.cli.buckets import as_json
+from imagestore.cli.completion import offer_buckets, offer_files, offer_keys
+from imagestore.cli.statuses import status_of, status_of_all
 from imagestore.cli.terminal import Failure, connect, describe, print_json, print_table, printable, size_text
 from imagestore.client import ImageInfo
 from imagestore.core.errors import ImagestoreError
 
-bucket_option = click.option("--bucket", default="default", show_default=True, help="The bucket.")
+bucket_option = click.option(
+    "--bucket", default="default", show_default=True, help="The bucket.", shell_complete=offer_buckets
+)
 version_option = click.option("--version", type=int, help="This version's number; else the newest.")
 
 
 @click.command(epilog="Example: imagestore ls 2024/ --tag sea -l")
-@click.argument("prefix", default="")
+@click.argument("prefix", default="", shell_complete=offer_keys)
 @bucket_option
 @click.option("--tag", help="Only images with this tag.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
@@ -29,7 +30,7 @@ version_option = click.option("--version", type=int, help="This version's number
 def ls(prefix: str, bucket: str, tag: str | None, limit: int | None, long: bool, as_json: bool) -> None:
     """List the images whose key begins with PREFIX."""
     with connect() as client:
-        found = islice(client.images(bucket, prefix, tag), limit)
+        found = client.images(bucket, prefix, tag, limit)
         if as_json:
             print_json(list(found))
         elif long:
@@ -45,7 +46,7 @@ def _long_row(image: ImageInfo) -> tuple[str, ...]:
 
 
 @click.command(epilog="Example: imagestore show beach.jpg --json")
-@click.argument("key")
+@click.argument("key", shell_complete=offer_keys)
 @bucket_option
 @as_json
 def show(key: str, bucket: str, as_json: bool) -> None:
@@ -67,11 +68,14 @@ def _text(value: object) -> str:
 
 
 @click.command(epilog="Example: imagestore get beach.jpg -o copy.jpg")
-@click.argument("key")
+@click.argument("key", shell_complete=offer_keys)
 @bucket_option
 @version_option
 @click.option(
-    "-o", "--output", help="File or folder to write to, `-` for standard output. Else: the key's last part."
+    "-o",
+    "--output",
+    help="File or folder to write to, `-` for standard output. Else: the key's last part.",
+    shell_complete=offer_files,
 )
 def get(key: str, bucket: str, version: int | None, output: str | None) -> None:
     """Fetch the original of the image KEY, and check it against its digest.
@@ -86,7 +90,7 @@ def get(key: str, bucket: str, version: int | None, output: str | None) -> None:
             return
         target = _target(key, output)
         try:
-            _write(target, download)
+            download.save(target)
         except OSError as error:
             raise Failure(f"{target} cannot be written: {error.strerror}.") from error
 
@@ -101,24 +105,10 @@ def _target(key: str, output: str | None) -> Path:
     return target
 
 
-def _write(target: Path, chunks: Iterable[bytes]) -> None:
-    if target.exists() and not target.is_file():  # a device or a pipe: nothing to replace
-        with target.open("wb") as file:
-            file.writelines(chunks)
-        return
-    aside = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with aside.open("xb") as file:
-            file.writelines(chunks)
-        aside.replace(target)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
 @click.command(epilog="Example: imagestore rm beach.jpg; imagestore rm --prefix 2023/ --yes")
-@click.argument("keys", nargs=-1)
+@click.argument("keys", nargs=-1, shell_complete=offer_keys)
 @bucket_option
-@click.option("--prefix", help="Delete every image whose key begins with this.")
+@click.option("--prefix", help="Delete every image whose key begins with this.", shell_complete=offer_keys)
 @click.option("--yes", is_flag=True, help="Do not ask before deleting by prefix.")
 def rm(keys: tuple[str, ...], bucket: str, prefix: str | None, yes: bool) -> None:
     """Delete the images KEYS with all their versions."""
@@ -130,19 +120,19 @@ def rm(keys: tuple[str, ...], bucket: str, prefix: str | None, yes: bool) -> Non
             question = f"Delete {len(keys)} images of {bucket} whose key begins with {prefix!r}?"
             if keys and not yes and not click.confirm(question, err=True):
                 raise Failure("Nothing was deleted.")
-        failed = 0
+        failures = []
         for key in keys:
             try:
                 client.delete(bucket, key)
             except ImagestoreError as error:
-                failed += 1
+                failures.append(status_of(error))
                 click.echo(f"imagestore: {printable(key)}: {describe(error)}", err=True)
-    if failed:
-        raise Failure(f"{failed} of {len(keys)} were not deleted.")
+    if failures:
+        raise Failure(f"{len(failures)} of {len(keys)} were not deleted.", status_of_all(failures))
 
 
 @click.command(epilog="Example: imagestore sign secret.jpg --bucket private --expires 600")
-@click.argument("key")
+@click.argument("key", shell_complete=offer_keys)
 @bucket_option
 @version_option
 @click.option("--expires", type=click.IntRange(1, 604800), default=3600, show_default=True, help="Seconds.")

@@ -1,8 +1,12 @@
 """The SDK: a typed client of the REST face and of delivery URLs, which streams both ways.
 
-    service.py   Client: every call
-    wire.py      requests, errors, bodies as they come
-    answers.py   the shapes of answers
+    service.py    Client: every call
+    wire.py       requests, and when they are sent again
+    retries.py    how often, after what pauses
+    sources.py    what an upload sends
+    download.py   an original on its way
+    failures.py   errors
+    answers.py    the shapes of answers
 
     from pathlib import Path
 
@@ -13,10 +17,10 @@
         image = client.upload("holiday", Path("beach.jpg"), key="2024/beach.jpg", tags=["sea"])
         print(image["url"], image["width"], image["height"])
         with client.get("holiday", "2024/beach.jpg") as download:
-            Path("copy.jpg").write_bytes(b"".join(download))
+            download.save(Path("copy.jpg"))
 
 What the service refuses is raised as the exception of `imagestore.core.errors` with that code; what keeps it
-from answering, as ServiceUnreachable. Nothing is tried again: whether that is safe is the caller's to know.
+from answering, as ServiceUnreachable. What is safe to send again is sent again, a few times: see Retries.
 """
 
 from imagestore.client.answers import (
@@ -25,13 +29,16 @@ from imagestore.client.answers import (
     CredentialInfo,
     ImageInfo,
     IssuedCredential,
+    Readiness,
     VersionInfo,
     Warmed,
 )
+from imagestore.client.download import Download
+from imagestore.client.retries import NO_RETRIES, Retries
 from imagestore.client.service import Client
-from imagestore.client.wire import Download
 
 __all__ = [
+    "NO_RETRIES",
     "BucketInfo",
     "CacheStats",
     "Client",
@@ -39,6 +46,8 @@ __all__ = [
     "Download",
     "ImageInfo",
     "IssuedCredential",
+    "Readiness",
+    "Retries",
     "VersionInfo",
     "Warmed",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, Literal, TypedDict
 
 from imagestore.core.image import Visibility
 
@@ -70,3 +70,11 @@ class CacheStats(TypedDict):
     enabled: bool
     breaker: str
     counts: dict[str, int]
+
+
+class Readiness(TypedDict):
+    """`parts` name the state of MongoDB and Redis, `details` more, which grows from version to version."""
+
+    status: Literal["ready", "not ready"]
+    parts: dict[str, str]
+    details: dict[str, Any]

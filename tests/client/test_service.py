@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 import tests.pictures as pictures
-from imagestore.client import Client
+from imagestore.client import Client, Retries
 from imagestore.client import service as client_service
 from imagestore.core.errors import (
     BucketExists,
@@ -29,6 +29,7 @@ from imagestore.core.errors import (
     VersionNotFound,
 )
 from imagestore.core.image import Condition, Digest
+from tests.client.cutting_proxy import CuttingProxy
 from tests.service import Service
 
 PICTURE = pictures.jpeg(64, 48)
@@ -217,3 +218,28 @@ def test_a_client_is_shared_between_threads(client: Client, bucket: str) -> None
         list(pool.map(lambda each: client.upload(bucket, each[1], str(each[0])), enumerate(sent)))
         got = list(pool.map(lambda number: fetch(client, bucket, str(number)), range(24)))
     assert got == sent
+
+
+def test_a_download_that_breaks_off_goes_on_by_ranges(service: Service, client: Client, bucket: str) -> None:
+    big = pictures.jpeg(1600, 1200, noise=True)
+    client.upload(bucket, big, "big")
+    port = httpx.URL(service.url).port
+    assert port is not None
+    with CuttingProxy(port, [200_000, 0, 200_000, 300_000, None]) as proxy:
+        retries = Retries(first=0.01)
+        with Client(proxy.url, service.access_key, service.secret, retries=retries) as cut:
+            assert fetch(cut, bucket, "big") == big
+    assert len(proxy.asked) == 5
+    assert [b"\r\nRange: bytes=" in each for each in proxy.asked] == [False, True, True, True, True]
+
+
+def test_a_cut_upload_under_a_key_makes_one_version(service: Service, client: Client, bucket: str) -> None:
+    """The answer to the first try is cut off, so that the client cannot know."""
+    port = httpx.URL(service.url).port
+    assert port is not None
+    with CuttingProxy(port, [10, None]) as proxy:
+        retries = Retries(first=0.01)
+        with Client(proxy.url, service.access_key, service.secret, retries=retries) as cut:
+            sent = cut.upload(bucket, PICTURE, "once")
+            assert [each["version"] for each in cut.versions(bucket, "once")] == [sent["version"]]
+    assert len(proxy.asked) == 2

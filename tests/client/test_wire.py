@@ -10,8 +10,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from imagestore.client import Client
-from imagestore.client.wire import ERRORS
+from imagestore.client import NO_RETRIES, Client
+from imagestore.client.failures import ERRORS
 from imagestore.core.errors import (
     BlobDamaged,
     ImagestoreError,
@@ -26,7 +26,8 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def client_of(handler: Handler) -> Client:
-    return Client("http://service", "KEY", "secret", transport=httpx.MockTransport(handler))
+    transport = httpx.MockTransport(handler)
+    return Client("http://service", "KEY", "secret", retries=NO_RETRIES, transport=transport)
 
 
 def error(status: int, code: str) -> Handler:
@@ -70,7 +71,7 @@ def test_a_service_that_is_not_there() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-        with Client(url, "KEY", "secret") as client:
+        with Client(url, "KEY", "secret", retries=NO_RETRIES) as client:
             with pytest.raises(ServiceUnreachable, match=url):
                 client.buckets()
             with pytest.raises(ServiceUnreachable, match=url), client.get("bucket", "key"):
@@ -79,7 +80,10 @@ def test_a_service_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("url", ["http://[", "ftp://service", "service:port"])
 def test_a_url_that_is_none(url: str) -> None:
-    with pytest.raises((InvalidParameter, ServiceUnreachable)), Client(url, "KEY", "secret") as client:
+    with (
+        pytest.raises((InvalidParameter, ServiceUnreachable)),
+        Client(url, "KEY", "secret", retries=NO_RETRIES) as client,
+    ):
         client.buckets()
 
 
@@ -99,7 +103,7 @@ def test_a_body_that_is_cut_short_is_an_error() -> None:
         answerer.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         with (
-            Client(url, "KEY", "secret") as client,
+            Client(url, "KEY", "secret", retries=NO_RETRIES) as client,
             client.get("bucket", "key") as download,
             pytest.raises(ServiceUnreachable),
         ):

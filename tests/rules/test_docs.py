@@ -192,7 +192,8 @@ def test_the_examples_work_on_a_service_that_runs(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(pictures.jpeg(gps=True))
     (tmp_path / "other.jpg").write_bytes(pictures.jpeg(seed=1))
     commands = [CURL, *(each for page in PAGES for each in fenced(TEXTS[page], "sh"))]
-    [program] = fenced(TEXTS[tables.ROOT / "README.md"], "python")
+    pages = (tables.ROOT / "README.md", tables.DOCS / "python.md")
+    program = "\n".join(each for page in pages for each in fenced(TEXTS[page], "python"))
     with running_service(tmp_path) as running:
         for example, real in (
             ("http://127.0.0.1:8000", running.url),
