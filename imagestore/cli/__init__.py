@@ -1,7 +1,9 @@
 """The `imagestore` command.
 
 __init__.py     the command and what it is made of
-terminal.py     errors, exit statuses, JSON, the connection to the service
+terminal.py     errors, JSON, the connection to the service
+statuses.py     exit statuses
+completion.py   `completion`, and what a shell is offered
 progress.py     a progress bar
 notes.py        what `serve` keeps in the data folder: keys, and where the service is
 serve.py        `serve`: embedded servers, gunicorn
@@ -19,6 +21,7 @@ import click
 from imagestore import __version__
 from imagestore.cli.backup import backup, restore
 from imagestore.cli.buckets import bucket
+from imagestore.cli.completion import completion
 from imagestore.cli.credentials import credential
 from imagestore.cli.images import get, ls, rm, show, sign
 from imagestore.cli.serve import serve
@@ -46,11 +49,12 @@ def main() -> None:
 
     The commands find the service by IMAGESTORE_URL, IMAGESTORE_ACCESS_KEY and IMAGESTORE_ACCESS_SECRET, else
     by what `imagestore serve` noted in its data folder. Exit status: 0 all is well, 1 something failed, 2 the
-    command line is wrong, 130 interrupted.
+    command line is wrong, 3 not found, 4 refused, 5 it exists or changed, 75 unavailable: try again later,
+    130 interrupted.
     """
 
 
-for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings):
+for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings, completion):
     main.add_command(_command)
 for _command in (fsck, gc, backup, restore):
     main.add_command(_command)

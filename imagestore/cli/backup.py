@@ -16,6 +16,7 @@ import click
 from imagestore.access.credentials import Secrets
 from imagestore.cache.tier import Tier
 from imagestore.cli.buckets import as_json
+from imagestore.cli.completion import offer_folders
 from imagestore.cli.notes import Notes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.terminal import Failure, print_json, print_table, printable, size_text
@@ -47,7 +48,7 @@ client.json in the data folder). Under another key, every credential that is res
       imagestore backup - | zstd | ssh vault 'cat > imagestore.tar.zst'
     """
 )
-@click.argument("dest")
+@click.argument("dest", shell_complete=offer_folders)
 @click.option(
     "--verify", is_flag=True, help="Read the blobs that are there already too; copy wrong ones anew."
 )
@@ -88,7 +89,7 @@ def backup(dest: str, verify: bool, prune: bool, as_json: bool) -> None:
       zstd -dc imagestore.tar.zst | imagestore restore -
     """
 )
-@click.argument("source")
+@click.argument("source", shell_complete=offer_folders)
 @click.option("--dry-run", is_flag=True, help="Only check the backup and tell what would come back.")
 @click.option(
     "--verify", is_flag=True, help="Read the store's own blobs too; mend damaged ones from the backup."

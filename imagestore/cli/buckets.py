@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import click
 
+from imagestore.cli.completion import offer_buckets
 from imagestore.cli.terminal import connect, print_json, print_table
 from imagestore.client import BucketInfo
 from imagestore.core.image import VISIBILITIES, Visibility
@@ -42,7 +43,7 @@ def ls(as_json: bool) -> None:
 
 
 @bucket.command(epilog="Example: imagestore bucket show avatars")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_buckets)
 @as_json
 def show(name: str, as_json: bool) -> None:
     """Show the bucket NAME."""
@@ -52,7 +53,7 @@ def show(name: str, as_json: bool) -> None:
 
 
 @bucket.command("set", epilog="Example: imagestore bucket set avatars --access private")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_buckets)
 @click.option("--access", type=ACCESS, required=True, help="Whether everybody may GET.")
 @as_json
 def change(name: str, access: str, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def change(name: str, access: str, as_json: bool) -> None:
 
 
 @bucket.command(epilog="Example: imagestore bucket rm avatars")
-@click.argument("name")
+@click.argument("name", shell_complete=offer_buckets)
 def rm(name: str) -> None:
     """Remove the bucket NAME, which must be empty."""
     with connect() as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from imagestore.cli.buckets import as_json
+from imagestore.cli.completion import offer_access_keys, offer_buckets
 from imagestore.cli.terminal import connect, print_json, print_table
 
 
@@ -24,7 +25,13 @@ def credential() -> None:
     required=True,
     help="What it may do; may be given again.",
 )
-@click.option("--bucket", "buckets", multiple=True, help="Only this bucket; may be given again. None: all.")
+@click.option(
+    "--bucket",
+    "buckets",
+    multiple=True,
+    help="Only this bucket; may be given again. None: all.",
+    shell_complete=offer_buckets,
+)
 @click.option("--description", default="", help="What it is for.")
 @as_json
 def create(scopes: tuple[str, ...], buckets: tuple[str, ...], description: str, as_json: bool) -> None:
@@ -59,7 +66,7 @@ def ls(as_json: bool) -> None:
 
 
 @credential.command(epilog="Example: imagestore credential revoke ISK7Q2M9ABCDEFGHJKLM")
-@click.argument("access_key")
+@click.argument("access_key", shell_complete=offer_access_keys)
 def revoke(access_key: str) -> None:
     """Revoke the credential ACCESS_KEY: no worker takes it any more."""
     with connect() as client:

@@ -11,16 +11,19 @@ from typing import IO, Any
 import click
 
 from imagestore.cli.notes import Notes
-from imagestore.client import Client
+from imagestore.cli.statuses import FAILED, INTERRUPTED, status_of
+from imagestore.client import Client, Retries
+from imagestore.client.retries import RETRIES
 from imagestore.core.errors import ImagestoreError
 from imagestore.settings import InvalidSetting, Settings
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C: 128 and the number of SIGINT, as shells say it."""
-
 
 class Failure(click.ClickException):
-    """Ends the command with exit status 1 and one line on standard error."""
+    """Ends the command with one line on standard error and an exit status."""
+
+    def __init__(self, message: str, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = status  # type: ignore[misc]  # click has one for each class
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"imagestore: {self.message}", file=file or sys.stderr)
@@ -33,7 +36,7 @@ class Program(click.Group):
         try:
             return super().invoke(ctx)
         except ImagestoreError as error:
-            raise Failure(describe(error)) from error
+            raise Failure(describe(error), status_of(error)) from error
         except InvalidSetting as error:
             raise Failure(str(error)) from error
         except KeyboardInterrupt:
@@ -45,7 +48,7 @@ def describe(error: ImagestoreError) -> str:
 
 
 @contextmanager
-def connect() -> Iterator[Client]:
+def connect(timeout: float = 30, retries: Retries = RETRIES) -> Iterator[Client]:
     """A client of the service that the settings name, else of the one that was noted.
 
     A noted secret goes only to the noted URL. Raises Failure where something is missing.
@@ -67,7 +70,7 @@ def connect() -> Iterator[Client]:
         url = noted.url
         if not key:
             key, secret = noted.access_key, noted.secret
-    with Client(url, key, secret) as client:
+    with Client(url, key, secret, timeout=timeout, retries=retries) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ import click
 from imagestore.cli.buckets import as_json
 from imagestore.cli.images import bucket_option
 from imagestore.cli.progress import progress_bar
+from imagestore.cli.statuses import FAILED, status_of, status_of_all
 from imagestore.cli.terminal import connect, describe, lines_of, print_json, printable, size_text
 from imagestore.client import Client, ImageInfo
 from imagestore.core.errors import Forbidden, ImageNotFound, ImagestoreError, UnsupportedFormat
@@ -35,12 +36,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file. `size` is what was sent of it, in bytes."""
+    """What became of a file. `size` is what was sent of it, in bytes; `status` is the exit status that a
+    failure calls for."""
 
     source: Source
     state: State
     size: int = 0
     reason: str = ""
+    status: int = FAILED
 
 
 class Options(TypedDict):
@@ -96,8 +99,9 @@ def upload(paths: tuple[str, ...], **options: Unpack[Options]) -> None:
             bar.advance_bytes(outcome.size)
     outcomes.sort(key=lambda outcome: outcome.source.key)
     _report(outcomes, as_json=options["as_json"], quiet=options["quiet"])
-    if any(outcome.state == "failed" for outcome in outcomes):
-        raise click.exceptions.Exit(1)
+    failures = [outcome.status for outcome in outcomes if outcome.state == "failed"]
+    if failures:
+        raise click.exceptions.Exit(status_of_all(failures))
 
 
 def _sources(paths: Sequence[str], from_stdin: bool, prefix: str) -> Iterator[Source]:
@@ -160,7 +164,7 @@ class _Sender:
         except UnsupportedFormat as error:
             return Outcome(source, "failed" if source.named else "refused", reason=describe(error))
         except ImagestoreError as error:
-            return Outcome(source, "failed", reason=describe(error))
+            return Outcome(source, "failed", reason=describe(error), status=status_of(error))
         except OSError as error:
             return Outcome(source, "failed", reason=f"it cannot be read: {error.strerror}")
 

@@ -11,8 +11,10 @@ from typing import TypedDict, Unpack
 import click
 
 from imagestore.cli.buckets import as_json
+from imagestore.cli.completion import offer_keys
 from imagestore.cli.images import bucket_option
 from imagestore.cli.progress import progress_bar
+from imagestore.cli.statuses import FAILED, NOT_FOUND
 from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, rate_of, size_text
 from imagestore.client import Warmed
 
@@ -38,7 +40,7 @@ class Options(TypedDict):
       cut -f1 popular.tsv | imagestore warm --from-stdin
     """
 )
-@click.argument("keys", nargs=-1)
+@click.argument("keys", nargs=-1, shell_complete=offer_keys)
 @bucket_option
 @click.option("--prefix", default="", help="Images whose key begins with this; without keys, all of them.")
 @click.option("--tag", help="Only images with this tag.")
@@ -66,7 +68,7 @@ def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
             bar.advance_bytes(part["bytes"])
     _report(total, as_json=options["as_json"])
     if total["missing"] or total["damaged"]:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(FAILED if total["damaged"] else NOT_FOUND)
 
 
 def _paced(keys: Iterable[str], rate: float | None) -> Iterator[list[str]]:

@@ -83,7 +83,7 @@ def test_a_failed_get_leaves_the_file_as_it_was(run, bucket: str, tmp_path: Path
     target = tmp_path / "kept.jpg"
     target.write_bytes(b"kept")
     result = run("get", "nothing", "--bucket", bucket, "-o", str(target))
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.endswith("(image_not_found)\n")
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_bytes() == b"kept"
@@ -96,7 +96,7 @@ def test_get_where_nothing_can_be_written_is_one_line(run, bucket: str, images: 
 
 def test_rm_deletes_keys_and_tells_of_those_that_are_not_there(run, client, bucket, images) -> None:
     result = run("rm", images[0], "nothing", "--bucket", bucket)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert "nothing: " in result.stderr
     assert [image["key"] for image in client.images(bucket)] == images[1:]
 

@@ -202,7 +202,7 @@ def test_no_database_is_one_line(tmp_path: Path, command: str) -> None:
 def test_a_database_that_does_not_answer_is_one_line(tmp_path: Path, command: str) -> None:
     url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"
     result = run_alone(command, data=tmp_path, mongo_url=url)
-    assert result.exit_code == 1
+    assert result.exit_code == 75
     assert result.stderr.splitlines()[-1].endswith("(store_unavailable)")
 
 

@@ -154,7 +154,7 @@ def test_a_credential_that_may_only_write_uploads(
 
 def test_a_bucket_that_is_not_there_is_found_out_before_sending(run, folder: Path) -> None:
     result = run("upload", str(folder), "--bucket", "not-there")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.startswith("imagestore: ")
     assert result.stderr.endswith("(bucket_not_found)\n")
 

@@ -18,6 +18,8 @@ import click
 from flask_openapi3.openapi import OpenAPI
 
 from imagestore.app import create_app
+from imagestore.cli.statuses import MEANINGS, status_of
+from imagestore.core.errors import leaves
 from imagestore.core.metrics import TABLE
 from imagestore.services import Services
 from imagestore.settings import Settings, environment_name
@@ -178,6 +180,15 @@ def _sentences(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
+def statuses_table() -> str:
+    """Every exit status: its meaning, and the error codes that end a command with it."""
+    lines = ["| status | meaning | error codes |", "| --- | --- | --- |"]
+    for status, meaning in MEANINGS.items():
+        codes = ", ".join(f"`{leaf.code}`" for leaf in leaves() if status_of(leaf) == status)
+        lines.append(f"| {status} | {meaning} | {codes or 'none'} |")
+    return "\n".join(lines)
+
+
 def modules_table() -> str:
     """Every module by floor, with the sentence that it opens with."""
     lines = ["| floor | module | what it holds |", "| --- | --- | --- |"]
@@ -212,6 +223,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings_table),
     "routes": ("rest.md", routes_table),
     "commands": ("cli.md", commands_table),
+    "statuses": ("cli.md", statuses_table),
     "metrics": ("metrics.md", metrics_table),
     "modules": ("architecture.md", modules_table),
 }

@@ -1,0 +1,139 @@
+"""Exit statuses: one for every error, and every command ends with the one that its error calls for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+
+from imagestore.cli import main
+from imagestore.cli.statuses import BY_ERROR, FAILED, MEANINGS, status_of, status_of_all
+from imagestore.client import Client
+from imagestore.client import retries as retries_module
+from imagestore.core import errors
+from imagestore.core.errors import leaves
+from tests import pictures
+from tests.cli.conftest import run_alone
+from tests.service import Service
+
+SERVICE: dict[str, list[str]] = {
+    "upload": ["upload", __file__, "--bucket", "{bucket}"],
+    "ls": ["ls", "--bucket", "{bucket}"],
+    "show": ["show", "nothing", "--bucket", "{bucket}"],
+    "get": ["get", "nothing", "--bucket", "{bucket}", "-o", "/dev/null"],
+    "rm": ["rm", "nothing", "--bucket", "{bucket}"],
+    "sign": ["sign", "nothing", "--bucket", "{bucket}"],
+    "warm": ["warm", "nothing", "--bucket", "{bucket}"],
+    "bucket create": ["bucket", "create", "{taken}"],
+    "bucket ls": ["bucket", "ls"],
+    "bucket rm": ["bucket", "rm", "{bucket}"],
+    "bucket set": ["bucket", "set", "{bucket}", "--access", "private"],
+    "bucket show": ["bucket", "show", "{bucket}"],
+    "credential create": ["credential", "create", "--scope", "read"],
+    "credential ls": ["credential", "ls"],
+    "credential revoke": ["credential", "revoke", "NOBODY"],
+}
+"""Commands that ask a service. `{bucket}` is not there, `{taken}` is."""
+
+DATABASE: dict[str, list[str]] = {
+    "fsck": ["fsck"],
+    "gc": ["gc"],
+    "backup": ["backup", "{folder}"],
+    "restore": ["restore", "{folder}"],
+}
+ALONE = {"serve", "settings", "completion"}
+
+FOUND = {"bucket create", "bucket ls", "credential create", "credential ls", "sign"}
+"""What has nothing to look for: a URL can be signed before there is an image."""
+
+
+def filled(command: list[str], folder: Path, taken: str = "default") -> list[str]:
+    return [each.format(bucket="not-there", taken=taken, folder=folder) for each in command]
+
+
+def leaves_of(group: click.Group, path: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, command in group.commands.items():
+        below = f"{path} {name}".strip()
+        found |= leaves_of(command, below) if isinstance(command, click.Group) else {below}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits between tries here."""
+    monkeypatch.setattr(retries_module.time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.quick
+def test_every_command_is_in_one_of_the_tables() -> None:
+    assert leaves_of(main) == set(SERVICE) | set(DATABASE) | ALONE
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("leaf", leaves(), ids=lambda leaf: leaf.code)
+def test_every_error_has_a_status_with_a_meaning(leaf: type[errors.ImagestoreError]) -> None:
+    assert status_of(leaf) == status_of(leaf("message"))
+    assert status_of(leaf) in set(MEANINGS) - {0, 2, 130}
+
+
+@pytest.mark.quick
+def test_the_nearest_class_of_the_tree_decides() -> None:
+    assert status_of(errors.ImageNotFound) == 3
+    assert status_of(errors.Forbidden) == 4
+    assert status_of(errors.BucketExists) == 5
+    assert status_of(errors.StoreUnavailable) == status_of(errors.WriteContention) == 75
+    assert status_of(errors.CorruptImage) == status_of(errors.BlobDamaged) == FAILED
+    assert set(BY_ERROR.values()) == set(MEANINGS) - {0, 2, 130}
+
+
+@pytest.mark.quick
+def test_many_failures_have_the_status_that_they_share() -> None:
+    assert [status_of_all(each) for each in ([], [3], [75, 75], [3, 75])] == [0, 3, 75, FAILED]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", SERVICE)
+def test_no_service_is_unavailable(name: str, tmp_path: Path) -> None:
+    settings = {"url": "http://127.0.0.1:1", "access_key": "KEY", "access_secret": "secret"}
+    result = run_alone(*filled(SERVICE[name], tmp_path), **settings)
+    assert result.exit_code == 75
+    assert "(service_unreachable)" in result.stderr
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", DATABASE)
+def test_no_database_is_unavailable(name: str, tmp_path: Path) -> None:
+    url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100"
+    result = run_alone(
+        *filled(DATABASE[name], tmp_path), mongo_url=url, redis_url="none", read_timeout=0.2, data=tmp_path
+    )
+    assert (result.exit_code, "(store_unavailable)" in result.stderr) == (75, True)
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICE) - {"get"}))
+def test_a_wrong_credential_is_refused(name: str, service: Service, tmp_path: Path) -> None:
+    """Delivery looks for the bucket first, which may be open to everybody."""
+    settings = {"url": service.url, "access_key": "KEY", "access_secret": "wrong"}
+    result = run_alone(*filled(SERVICE[name], tmp_path), **settings)
+    assert (result.exit_code, "(unauthenticated)" in result.stderr) == (4, True)
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICE) - FOUND))
+def test_what_is_not_there_is_not_found(run, name: str, tmp_path: Path) -> None:
+    assert run(*filled(SERVICE[name], tmp_path)).exit_code == 3
+
+
+def test_what_stands_in_the_way_is_a_conflict(run, client: Client, bucket: str, tmp_path: Path) -> None:
+    assert run(*filled(SERVICE["bucket create"], tmp_path, bucket)).exit_code == 5
+    client.upload(bucket, pictures.png(), "a")
+    assert run("bucket", "rm", bucket).exit_code == 5
+
+
+def test_different_failures_have_no_status_of_their_own(run, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(pictures.html())
+    (tmp_path / "b.jpg").write_bytes(pictures.truncated(pictures.jpeg()))
+    assert run("upload", str(tmp_path / "a.jpg"), "--bucket", bucket).exit_code == 1
+    assert run("rm", "nothing", "\udcff", "--bucket", bucket).exit_code == 1
+    assert run("rm", "nothing", "neither", "--bucket", bucket).exit_code == 3
