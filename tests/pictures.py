@@ -254,6 +254,11 @@ def html_with_png_head() -> bytes:
     return PNG_SIGNATURE + html()
 
 
+def with_comment(comment: bytes) -> bytes:
+    """A whole JPEG that has another language in its comment, right behind the mark that begins it."""
+    return b"\xff\xd8\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg()[2:]
+
+
 def html() -> bytes:
     return b"<!DOCTYPE html><html><body><script>alert(document.domain)</script></body></html>"
 

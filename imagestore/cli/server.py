@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from gunicorn.glogging import Logger
 from imagestore.app import FORM_SLACK, create_app
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
-from imagestore.edge.worker import EdgeWorker
+from imagestore.edge.worker import DRAINING, EdgeWorker
 from imagestore.embedded import EmbeddedError
 from imagestore.services import Services
 from imagestore.settings import Settings
@@ -109,6 +110,52 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
+    def __init__(self, app: Server) -> None:
+        super().__init__(app)
+        self._retiring: set[int] = set()
+        self._told: set[int] = set()
+
+    def spawn_worker(self) -> int:
+        """A signal for a worker that starts waits until it can take it, and would else be lost on the way.
+
+        So it was when the service was told to stop at that moment: it stopped after GRACE_SECONDS.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, DRAINING)
+        try:
+            pid: int = super().spawn_worker()  # returns in this process only
+            return pid
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)
+
+    def handle_hup(self) -> None:
+        """New workers start; once they serve, those that there were drain, and nothing waits for their end.
+
+        gunicorn's own reload ends the old ones while the new ones still start, so that nobody accepts
+        connections for a while, and then looks neither for signals nor after anything else until the last
+        request of the old ones is over.
+        """
+        self._retiring |= self.WORKERS.keys()
+        self._count_workers()
+
+    def reap_workers(self) -> None:
+        super().reap_workers()
+        if not self._retiring <= self.WORKERS.keys():
+            self._retiring &= self.WORKERS.keys()
+            self._told &= self._retiring
+            self._count_workers()
+
+    def _count_workers(self) -> None:
+        """The number that gunicorn keeps up. Of more it would end the oldest, as if the service stopped."""
+        self.num_workers = self.cfg.workers + len(self._retiring)
+
+    def _retire(self) -> None:
+        """Tell the old workers, once there are enough new ones and each of these has shown up."""
+        young = [worker for pid, worker in self.WORKERS.items() if pid not in self._retiring]
+        if len(young) >= self.cfg.workers and all(map(_serves, young)):
+            for pid in self._retiring - self._told:
+                self.kill_worker(pid, signal.SIGHUP)
+            self._told |= self._retiring
+
     def handle_int(self) -> None:
         """Ctrl-C drains as SIGTERM does; a second one, which gunicorn looks for while it waits, does not."""
         self.handle_term()
@@ -116,12 +163,19 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
     def manage_workers(self) -> None:
         """Called in every round of gunicorn's loop, of which none takes much longer than a second."""
         super().manage_workers()
+        self._retire()
         try:
             self.app.look()
         except EmbeddedError as error:
             log.error("%s", error)
             self.stop()
             sys.exit(1)
+
+
+def _serves(worker: EdgeWorker) -> bool:
+    """Whether it has come to its loop, where a worker first sets the time of its file to a monotonic one."""
+    updated: float = worker.tmp.last_update()
+    return updated <= time.monotonic()
 
 
 class _Worker(EdgeWorker):

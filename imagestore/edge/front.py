@@ -72,7 +72,6 @@ class Front:
                 scope["extensions"][ABORT]()
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
-        # Returning from any other scope, such as a websocket's, refuses it.
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     - The head of a request arrives within `worker.header_timeout` seconds of the connection's beginning or,
       for a later request, of its own first byte: otherwise 408. Between requests, `keepalive` counts.
     - A connection beyond `worker.connections` gets 503 and is closed.
+    - A kept-alive connection is not closed while a request lies unread in the kernel.
     - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
     - A scope carries `abort` under `ABORT`, and of client, scheme and Host what trusted proxies say of them.
     - What the HTTP parser refuses is answered in our error shape, and so are a request without a valid Host
@@ -88,13 +91,33 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def close_if_idle(self) -> None:
         """Close a kept-alive connection on which no request has begun."""
-        if self._awaiting_request and self.req_count > 1 and self._head_timer is None:
+        begun = self._current_request is not None or self._head_timer is not None
+        if self._awaiting_request and self.req_count > 1 and not begun:
             self._keepalive_timeout()
 
+    def _keepalive_timeout(self) -> None:
+        """After a long round of the loop timers may run before the sockets are looked at."""
+        if self._has_unread():
+            self._arm_keepalive_timer()
+        else:
+            super()._keepalive_timeout()
+
+    def _has_unread(self) -> bool:
+        try:
+            unread = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), termios.FIONREAD, bytes(4))
+        except (OSError, ValueError):  # it is closed
+            return False
+        return unread != bytes(4)
+
+    def _will_close(self, request: Any, response_requires_close: bool) -> bool:
+        will: bool = super()._will_close(request, response_requires_close)
+        return will or self.worker.draining
+
     def _feed_callback_parser(self, data: bytes) -> bool:
+        # At once: the task that serves the connection cancels it only in the loop's next round.
+        self._cancel_keepalive_timer()
         alive: bool = super()._feed_callback_parser(data)
         if alive and self._current_request is None and self._head_timer is None:
-            self._cancel_keepalive_timer()
             self._arm_head_timer()
         return alive
 
@@ -110,6 +133,10 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         check_host(parser.http_version, parser.headers, parser.path)
         skip_body: bool = super()._on_headers_complete()
         return skip_body
+
+    def _is_websocket_upgrade(self, request: Any) -> bool:
+        """Nobody speaks WebSocket here: who asks for it is answered in HTTP (RFC 9110, section 7.8)."""
+        return False
 
     def _arm_keepalive_timer(self) -> None:
         if self._head_timer is None:
@@ -127,7 +154,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         error = RequestTimeout("The head of the request came too slowly: send it again, faster.")
         self.worker.metrics.count(EDGE_REFUSALS, error.code)
         self._send_refusal(refuse(error, close=True))
-        self._keepalive_timeout()
+        super()._keepalive_timeout()
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
         scope: Scope = super()._build_http_scope(request, sockname, peername)

@@ -12,6 +12,7 @@ from imagestore.core.errors import (
     RequestTimeout,
     UploadTooLarge,
 )
+from imagestore.core.headers import SAFE_HEADERS
 
 STATUSES: dict[type[ImagestoreError], int] = {
     LengthMismatch: 400,
@@ -20,6 +21,7 @@ STATUSES: dict[type[ImagestoreError], int] = {
     Overloaded: 503,
 }
 
+_SAFE = [(name.lower().encode(), value.encode()) for name, value in SAFE_HEADERS.items()]
 _PARSER_CODES = {414: "url_too_long", 431: "headers_too_large"}
 
 RETRY_AFTER = 1
@@ -57,5 +59,5 @@ def refuse_malformed(status: int, message: str) -> Refusal:
 
 def _compose(status: int, code: str, message: str, extra: list[tuple[bytes, bytes]]) -> Refusal:
     body = json.dumps({"error": {"code": code, "message": message}}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *extra]
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *_SAFE, *extra]
     return Refusal(status, headers, body)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import resource
+import signal
 import socket
+from contextlib import suppress
 
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
@@ -23,12 +26,36 @@ to the client does not count, so throughput does not suffer (the kernel's ip-sys
 OTHER_FILES = 512
 """Open files that are not connections: listeners, databases, bodies on disk, decoders."""
 
+STOP_LINGER = 0.5
+"""Seconds after SIGTERM for which a kept-alive connection may still bring a request."""
+
+RETIRE_SECONDS = 600.0
+"""From SIGHUP to the end of requests that are still running: nobody waits for this worker's end."""
+
+STOP_SHARE = 0.9
+"""Of the time after which gunicorn kills a worker: the rest is for closing what is still open."""
+
+DRAIN_ROUND = 0.05
+
+DRAINING = frozenset({signal.SIGTERM, signal.SIGHUP})
+"""Signals that make a worker drain. Who forks it blocks them before, so that none is lost until it serves."""
+
 
 class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no types
-    """For gunicorn's `worker_class`. Deadlines and bounds come from the environment (`Settings`)."""
+    """For gunicorn's `worker_class`. Deadlines and bounds come from the environment (`Settings`).
+
+    SIGTERM and SIGHUP make it drain. It takes over what the kernel had accepted, listens no more, and says
+    `Connection: close` in every answer that begins from now on; it ends when no connection is left. What
+    differs is how it deals with connections that are idle meanwhile, and how long it has. A close may
+    always cross with a request on its way, and a POST that was met by one cannot be sent again (RFC 9110,
+    section 9.2.2). So after SIGHUP, when other workers serve already, an idle connection is closed no sooner
+    than ever: by its keep-alive time. After SIGTERM it has STOP_LINGER seconds.
+    """
 
     loop: asyncio.AbstractEventLoop
     nr_conns: int
+    _quick_shutdown: bool
+    draining = False
 
     def init_process(self) -> None:
         settings = Settings.load()
@@ -37,6 +64,8 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.trusted_proxies = settings.trusted_proxies
         self.connections = min(settings.connections, raise_file_limit(settings.connections))
         self.protocols: set[EdgeProtocol] = set()
+        self._main: asyncio.Task[None] | None = None
+        self._idle_until = self._drained_by = math.inf
         # Asked of a subclass, this would note its answer where the parent does not look for it, and the slow
         # parser would be taken.
         if ASGIProtocol._check_h1c_protocol_available():
@@ -58,10 +87,81 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         super().load_wsgi()
         self.metrics: Metrics = getattr(self.asgi, "metrics", SILENT)
 
+    def init_signals(self) -> None:
+        super().init_signals()
+        self.loop.add_signal_handler(signal.SIGHUP, self.handle_hang_up_signal)
+
+    def handle_exit_signal(self) -> None:
+        self._drain_within(STOP_LINGER, self.cfg.graceful_timeout * STOP_SHARE)
+
+    def handle_hang_up_signal(self) -> None:
+        self._drain_within(math.inf, RETIRE_SECONDS)
+
+    def notify(self) -> None:
+        """gunicorn's sign of life, once a second as long as it serves."""
+        super().notify()
+        if not self.draining:
+            for listener in self.sockets:
+                # The event loop has set it to 100 for all workers: what is beyond that waits for a second.
+                listener.sock.listen(self.cfg.backlog)
+
+    async def _serve(self) -> None:
+        self._main = asyncio.current_task()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)
+        await super()._serve()
+
     async def _shutdown(self) -> None:
-        for protocol in tuple(self.protocols):
-            protocol.close_if_idle()
+        if not self.draining and not self._quick_shutdown:  # gunicorn saw that its arbiter is gone
+            self._main = None
+            self.handle_exit_signal()
+            await self._drainage
         await super()._shutdown()
+
+    def _drain_within(self, linger: float, grace: float) -> None:
+        """Begin to drain; a later signal can only make it shorter."""
+        now = self.loop.time()
+        self._idle_until = min(self._idle_until, now + linger)
+        self._drained_by = min(self._drained_by, now + grace)
+        if not self.draining:
+            self.draining = True
+            self._drainage = self.loop.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        try:
+            for connection in self._stop_listening():
+                with suppress(OSError):  # its client is gone
+                    await self.loop.connect_accepted_socket(lambda: EdgeProtocol(self), connection)
+            await asyncio.sleep(DRAIN_ROUND)  # the loop may have accepted some that are not counted yet
+            while self.nr_conns > 0 and self.loop.time() < self._drained_by:
+                if self.loop.time() >= self._idle_until:
+                    for protocol in tuple(self.protocols):
+                        protocol.close_if_idle()
+                await asyncio.sleep(DRAIN_ROUND)
+            for protocol in tuple(self.protocols):
+                protocol.abort()
+        finally:
+            # Not before: gunicorn's protocol closes connections of a worker that is not alive, and those
+            # whose answer had begun earlier were told that they may send another request.
+            self.alive = False
+            if self._main is not None:
+                self._main.cancel()  # gunicorn's own way out of its loop, which else looks once a second
+
+    def _stop_listening(self) -> list[socket.socket]:
+        """Close the listeners; returns what the kernel had accepted, which the last close would reset."""
+        waiting = [each for listener in self.sockets for each in accept_all(listener.sock)]
+        for server in self.servers:
+            server.close()
+        return waiting
+
+
+def accept_all(listener: socket.socket) -> list[socket.socket]:
+    """The connections that wait in a non-blocking listener's queue."""
+    accepted = []
+    try:
+        while True:
+            accepted.append(listener.accept()[0])
+    except OSError:  # none is left, or there is no descriptor for it
+        return accepted
 
 
 def raise_file_limit(connections: int) -> int:

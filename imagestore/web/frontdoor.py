@@ -20,6 +20,7 @@ from imagestore.core.errors import (
     Unavailable,
     UploadTooLarge,
 )
+from imagestore.core.headers import SAFE_HEADERS
 from imagestore.core.image import Bucket
 from imagestore.services import Services
 from imagestore.web import journal
@@ -80,11 +81,6 @@ PROBES = frozenset({"ops.healthz", "ops.readyz"})
 
 RETRY_AFTER = "2"
 JSON_BYTES = 1024 * 1024
-SAFE_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Referrer-Policy": "no-referrer",
-}
 _NO_ROUTE = "Nothing is served under this path: /v1/docs lists the routes of REST."
 
 
@@ -178,9 +174,10 @@ def _checked_target() -> str:
 
 def _leave(response: Response) -> Response:
     response.headers["X-Request-Id"] = journal.request_id()
+    if response.status_code == 204 or (request.method == "OPTIONS" and response.status_code < 400):
+        del response.headers["Content-Type"]  # there is nothing, which werkzeug would call HTML
     for name, value in SAFE_HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

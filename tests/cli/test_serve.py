@@ -160,6 +160,17 @@ def test_a_hang_up_replaces_the_workers_and_loses_no_request(tail: Path) -> None
 
         await_that(replaced)
         assert service.stop() == 0
+        assert "Worker (pid" not in service.log.read_text()
+
+
+def test_workers_that_still_start_hear_of_the_stop(tail: Path) -> None:
+    with running_service(tail) as service:
+        before = workers_of(service)
+        service.process.send_signal(signal.SIGHUP)
+        await_that(lambda: len(workers_of(service) - before) == 2)
+        began = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - began < GRACE_SECONDS
 
 
 def test_a_database_that_ends_by_itself_comes_back_with_its_data(tail: Path) -> None:
@@ -300,7 +311,8 @@ def test_a_second_ctrl_c_does_not_wait(tail: Path) -> None:
     with running_service(tail, send_timeout=300) as service, service.client() as client:
         client.upload("default", content, "big.jpg")
         with client.get("default", "big.jpg") as download:
-            next(iter(download))
+            chunks = iter(download)  # which is kept: the end of an iterator closes its connection
+            next(chunks)
             os.killpg(service.process.pid, signal.SIGINT)
             with pytest.raises(subprocess.TimeoutExpired):
                 service.process.wait(2)

@@ -78,10 +78,12 @@ def test_an_overlong_target_and_head_are_refused_in_our_shape(server: Server) ->
     assert (head.status, json.loads(head.body)["error"]["code"]) == (431, "headers_too_large")
 
 
-def test_a_websocket_is_refused(server: Server) -> None:
+def test_a_websocket_is_not_spoken(server: Server) -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    assert server.exchange(head + key).status == 403
+    answer = server.exchange(head + key)
+    assert answer.status == 200
+    assert json.loads(answer.body)["PATH_INFO"] == "/"
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 65_537, 261_120, 3_000_000])

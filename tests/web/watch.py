@@ -59,10 +59,15 @@ def talk(service: Service, data: bytes, *, end: bool = False) -> bytes:
     return received
 
 
-def read_error(received: bytes) -> tuple[int, str]:
-    """Status and error code of the one answer that was received."""
+def parse_answer(received: bytes) -> httpx.Response:
+    """The one answer that was received."""
     head, _, body = received.partition(b"\r\n\r\n")
     status, *fields = head.decode("latin-1").split("\r\n")
     headers = [(name, value) for name, _, value in (field.partition(": ") for field in fields)]
-    answer = httpx.Response(int(status.split()[1]), headers=headers, content=body)
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
+
+
+def read_error(received: bytes) -> tuple[int, str]:
+    """Its status and error code."""
+    answer = parse_answer(received)
     return answer.status_code, code_of(answer)
