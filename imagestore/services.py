@@ -22,6 +22,7 @@ from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.mongo import Mongo
 from imagestore.store.registry import Registry
+from imagestore.store.uploads import Uploads
 
 LONGEST_READ = 600.0
 """Seconds: a reader that sits longer on what it read from MongoDB may put an old alias back."""
@@ -65,7 +66,7 @@ class Services:
         self.ingest = Ingest(
             documents,
             registry,
-            blobs,
+            Uploads(self.mongo, blobs, documents),
             self.decoders,
             aliases,
             room=Room(settings.upload_bytes, self.spool),

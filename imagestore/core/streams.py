@@ -125,6 +125,12 @@ class Spool:
         self.flush()
         return Path(self._file.name)
 
+    def content(self) -> bytes:
+        """All the bytes, of a spool that keeps them in memory."""
+        if self._buffer is None:
+            raise ValueError("a spool in a file, or a closed one, is not read whole")
+        return bytes(self._buffer)
+
     def open(self) -> IO[bytes]:
         """The bytes from their beginning. The reader closes what it got; the spool itself stays.
 
@@ -135,7 +141,7 @@ class Spool:
             return path.open("rb")
         if self._buffer is None:
             raise ValueError("a closed spool has no bytes any more")
-        return io.BytesIO(bytes(self._buffer))
+        return io.BytesIO(self.content())
 
     def close(self) -> None:
         if self._file is not None:

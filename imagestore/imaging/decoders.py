@@ -7,9 +7,8 @@ import queue
 import signal
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,15 @@ from imagestore.core.metrics import (
     Metrics,
 )
 from imagestore.imaging.decoder import Decoder, Died
-from imagestore.imaging.formats import Format, sniff
+from imagestore.imaging.formats import sniff
 from imagestore.imaging.limits import Limits, MiB
+from imagestore.imaging.poison import Poison
+from imagestore.imaging.proof import Job, Proof, Slot
 
 SMALL_BYTES = MiB
 """Up to here bytes travel to the decoder over its socket; larger pictures must be in a file."""
 
 HEAD_BYTES = 512
-POISON_SECONDS = 60.0
-POISON_KEPT = 1024
 
 _OUT_OF_TIME = {signal.SIGXCPU, signal.SIGALRM}
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
@@ -80,30 +79,50 @@ class DecoderPool:
         self._processes = processes
         self._waiting = 0
         self._slots = _make_slots(processes)
-        self._poison = _Poison()
+        self._poison = Poison()
         self._decoders: set[Decoder] = set()
         self._lock = threading.Lock()
         self._closed = False
 
     def verify(self, source: bytes | Path, *, digest: Digest | None = None) -> Facts:
-        """Prove that `source` is a whole picture that this service takes, and note its facts.
+        """Prove that `source` is a whole picture that this service takes, and note its facts. See `prove`."""
+        with self.prove(source, digest=digest) as proof:
+            facts = proof.facts()
+        assert facts is not None  # it had all the time that it wanted
+        return facts
 
-        `source` is the bytes, up to SMALL_BYTES, or a file that stays as it is until the call ends. A
+    @contextmanager
+    def prove(self, source: bytes | Path, *, digest: Digest | None = None) -> Iterator[Proof]:
+        """Begin to prove that `source` is a whole picture that this service takes; the proof ends it.
+
+        `source` is the bytes, up to SMALL_BYTES, or a file that stays as it is until the block ends. A
         `digest` lets what took a decoder down be refused for a minute without another try.
 
-        Raises UnsupportedFormat, CorruptImage, ImageLimitExceeded or DecodeTimeout for the picture;
-        Overloaded when the queue is full or does not move; DecoderLost when the decoder died twice of
-        something that is not the picture's doing.
+        Raises, here or when the proof is asked, UnsupportedFormat, CorruptImage, ImageLimitExceeded or
+        DecodeTimeout for the picture; Overloaded when the queue is full or does not move; DecoderLost when
+        the decoder died twice of something that is not the picture's doing.
         """
         if isinstance(source, bytes) and len(source) > SMALL_BYTES:
             raise ValueError(f"more than {SMALL_BYTES} bytes come as a file")
-        format = sniff(_read_head(source))
+        job = Job(sniff(_read_head(source)), source)
         self._poison.check(digest)
+        with ExitStack() as held:
+            with self._counted(digest):
+                slot = held.enter_context(self._decoder())
+                self._begin(slot, job)
+            proof = Proof(slot, lambda: self._finish(slot, job, digest))
+            try:
+                yield proof
+            finally:
+                proof.settle()
+
+    @contextmanager
+    def _counted(self, digest: Digest | None) -> Iterator[None]:
+        """Count what ends a job early, and remember what is dear to be met again."""
         result = "lost"
         try:
-            facts = self._verify_once_or_twice(source, format)
-            result = "proven"
-            return facts
+            yield
+            result = ""
         except _PoisonFound as found:
             result = "rejected"
             self._poison.note(digest, found.error)
@@ -115,7 +134,8 @@ class DecoderPool:
             result = "overloaded"
             raise
         finally:
-            self._metrics.count(DECODER_JOBS, result)
+            if result:
+                self._metrics.count(DECODER_JOBS, result)
 
     def warm(self) -> None:
         """Start every decoder that is not running yet, without waiting until it is ready.
@@ -151,17 +171,29 @@ class DecoderPool:
         for decoder in decoders:
             decoder.kill()
 
-    def _verify_once_or_twice(self, source: bytes | Path, format: Format) -> Facts:
-        with self._decoder() as slot:
+    def _begin(self, slot: Slot, job: Job) -> None:
+        """Give the job to the slot's decoder. What goes wrong with that is for `_finish` to judge."""
+        slot.decoder = self._running(slot.decoder)
+        slot.failure = None
+        try:
+            slot.decoder.begin(job.head, job.body)
+        except (Died, TimeoutError) as failure:
+            slot.failure = failure
+
+    def _finish(self, slot: Slot, job: Job, digest: Digest | None) -> Facts:
+        with self._counted(digest):
             for last in (False, True):
-                slot.decoder = self._running(slot.decoder)
                 try:
-                    return self._ask(slot.decoder, source, format)
+                    facts = _facts_of(slot.finish())
                 except TimeoutError:
                     raise _PoisonFound(_too_long(self._timeout)) from None
                 except Died as death:
                     self._judge(death, last)
-        raise AssertionError("the second death is always judged")
+                    self._begin(slot, job)
+                else:
+                    self._metrics.count(DECODER_JOBS, "proven")
+                    return facts
+            raise AssertionError("the second death is always judged")
 
     def _judge(self, death: Died, last: bool) -> None:
         """Raise what a decoder's death means, unless it is worth another try."""
@@ -176,18 +208,8 @@ class DecoderPool:
         if last:
             raise DecoderLost("Two decoders died before they could finish: send the picture again.")
 
-    def _ask(self, decoder: Decoder, source: bytes | Path, format: Format) -> Facts:
-        if isinstance(source, bytes):
-            answer = decoder.ask({"format": format.name, "path": None}, source)
-        else:
-            answer = decoder.ask({"format": format.name, "path": str(source.absolute())}, b"")
-        if "facts" not in answer:
-            raise _REJECTIONS.get(str(answer.get("code")), CorruptImage)(str(answer.get("message")))
-        facts: dict[str, Any] = answer["facts"]
-        return Facts(**facts)
-
     @contextmanager
-    def _decoder(self) -> Iterator[_Slot]:
+    def _decoder(self) -> Iterator[Slot]:
         """The right to one decoder, until the block ends."""
         if not self._admitted.acquire(blocking=False):
             raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
@@ -204,10 +226,10 @@ class DecoderPool:
         finally:
             self._admitted.release()
 
-    def _await_slot(self) -> _Slot:
+    def _await_slot(self) -> Slot:
         self._note_waiting(1)
         try:
-            return _Slot(self._slots.get(timeout=self._timeout * 2))
+            return Slot(self._slots.get(timeout=self._timeout * 2))
         except queue.Empty:
             raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
         finally:
@@ -237,43 +259,12 @@ class DecoderPool:
         return fresh
 
 
-class _Slot:
-    def __init__(self, decoder: Decoder | None) -> None:
-        self.decoder = decoder
-
-
 class _PoisonFound(Exception):
     """`error` is the picture's own fault, and dear enough to be remembered."""
 
     def __init__(self, error: RejectedImage) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-_HARMLESS = (0.0, RejectedImage, "")
-
-
-class _Poison:
-    """What took a decoder down in the last minute, by digest."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[Digest, tuple[float, type[RejectedImage], str]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def note(self, digest: Digest | None, error: RejectedImage) -> None:
-        if digest is None:
-            return
-        with self._lock:
-            self._known[digest] = (time.monotonic() + POISON_SECONDS, type(error), error.message)
-            while len(self._known) > POISON_KEPT:
-                self._known.popitem(last=False)
-
-    def check(self, digest: Digest | None) -> None:
-        """Raises what was noted of `digest`, for as long as it counts."""
-        with self._lock:
-            until, kind, message = self._known.get(digest, _HARMLESS) if digest else _HARMLESS
-        if time.monotonic() < until:
-            raise kind(message)
 
 
 def _make_slots(processes: int) -> queue.LifoQueue[Decoder | None]:
@@ -288,6 +279,13 @@ def _read_head(source: bytes | Path) -> bytes:
         return source[:HEAD_BYTES]
     with source.open("rb") as file:
         return file.read(HEAD_BYTES)
+
+
+def _facts_of(answer: dict[str, Any]) -> Facts:
+    """Raises what the picture was rejected for."""
+    if "facts" not in answer:
+        raise _REJECTIONS.get(str(answer.get("code")), CorruptImage)(str(answer.get("message")))
+    return Facts(**answer["facts"])
 
 
 def _too_long(seconds: float) -> DecodeTimeout:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imagestore.core.errors import (
     BucketNotFound,
     ImagestoreError,
-    StoreUnavailable,
     Unavailable,
     VersionNotFound,
 )
@@ -18,11 +19,9 @@ from imagestore.core.streams import Readable, Spool, spool
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.formats import sniff
 from imagestore.library.aliases import Aliases
-from imagestore.store.blobs import Blobs
-from imagestore.store.documents import Documents
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.registry import Registry
-
-KEEP_TRIES = 5
+from imagestore.store.uploads import Prove, Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Ingest:
         self,
         documents: Documents,
         registry: Registry,
-        blobs: Blobs,
+        uploads: Uploads,
         decoders: DecoderPool,
         aliases: Aliases,
         *,
@@ -61,7 +60,7 @@ class Ingest:
     ) -> None:
         self._documents = documents
         self._registry = registry
-        self._blobs = blobs
+        self._uploads = uploads
         self._decoders = decoders
         self._aliases = aliases
         self._room = room
@@ -89,41 +88,41 @@ class Ingest:
     def _store(self, upload: Upload) -> tuple[Image, bool]:
         """The image, and whether its key had these bytes already."""
         key = make_key() if upload.key is None else check_key(upload.key)
-        self._check_bucket(upload.bucket)
-        before = self._documents.find_image(upload.bucket, key)
-        upload.condition.check(before)
         with spool(
             upload.source, limit=self._room.limit, expected=upload.expected, directory=self._room.directory
         ) as spooled:
             self._metrics.count(UPLOAD_BYTES, by=spooled.size)
-            if before is not None and before.version.digest == spooled.digest:
-                return self._relabel(before, upload), True
-            return self._keep(upload, key, spooled), False
+            shape = sniff(spooled.head)
+            with self._proof_of(spooled) as prove:
+                self._check_bucket(upload.bucket)
+                before = self._documents.find_image(upload.bucket, key)
+                upload.condition.check(before)
+                if before is not None and before.version.digest == spooled.digest:
+                    return self._relabel(before, upload), True
+                naming = Naming(upload.bucket, key, upload.labels, upload.condition)
+                image = self._uploads.store(naming, spooled, shape.media_type, prove)
+        return self._announce(image), False
+
+    @contextmanager
+    def _proof_of(self, spooled: Spool) -> Iterator[Prove]:
+        """A decoder begins at once with bytes that are new; what is kept already was proven when it came."""
+        known = self._uploads.facts(spooled.digest)
+        if known is not None:
+            yield lambda _: known
+            return
+        with self._decoders.prove(spooled.path or spooled.content(), digest=spooled.digest) as proof:
+            yield proof.facts
 
     def restore(self, version: Version, condition: Condition) -> Image:
         """Make an older version the newest again, as a new version of the same bytes.
 
         Raises PreconditionFailed, BucketNotFound, and VersionNotFound when its bytes were swept meanwhile.
         """
-        restored = self._documents.publish(
-            version.bucket, version.key, version.blob, version.facts, Labels(), condition
-        )
+        naming = Naming(version.bucket, version.key, condition=condition)
+        restored = self._documents.publish(naming, version.blob, version.facts)
         if restored is None:
             raise VersionNotFound(f"Version {version.number} of image {version.key!r} was just deleted.")
         return self._announce(restored)
-
-    def _keep(self, upload: Upload, key: str, spooled: Spool) -> Image:
-        """Prove the picture, write its blob, then its version and its name."""
-        shape = sniff(spooled.head)
-        with spooled.open() as source:
-            facts = self._decoders.verify(spooled.path or source.read(), digest=spooled.digest)
-        for _ in range(KEEP_TRIES):
-            blob = self._blobs.put(spooled, shape.media_type)
-            image = self._documents.publish(upload.bucket, key, blob, facts, upload.labels, upload.condition)
-            if image is not None:
-                return self._announce(image)
-            # A sweep took the blob before the version could name it: put the bytes again.
-        raise StoreUnavailable("Sweeps of the same bytes got in the way: try again.")
 
     def _announce(self, image: Image) -> Image:
         """Drop what the caches know of the name; take the image back if its bucket is gone."""

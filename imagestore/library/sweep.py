@@ -4,12 +4,12 @@ Everything is planned from pages that are not of one moment, while uploads, dele
 sweeps go on. So a plan only says what to look at; what decides is what `store/removals.py` finds at the
 moment of each change. Whatever the grace period, even none, nothing that is named is ever removed:
 
-Blobs. An upload renews the claim of its digest (or makes it, together with the file). Then, in one
-transaction, it inserts the version, points its image there, and renews the claim once more, which takes a
-mark off. A sweep sees a claim that nothing names, marks it, looks for names, and, once the mark is older than
-the grace period, removes claim and file in one transaction that fails if the claim was renewed or marked
-anew, or if a version or an image names the file. Both transactions write the claim, so one of the two goes
-first:
+Blobs. An upload of new bytes makes claim, file, version and the image's pointer in one transaction, so they
+are named as soon as they are there. One of bytes that are kept already makes version and pointer in one
+transaction with a renewal of the claim, which takes a mark off. A sweep sees a claim that nothing names,
+marks it, looks for names, and, once the mark is older than the grace period, removes claim and file in one
+transaction that fails if the claim was renewed or marked anew, or if a version or an image names the file.
+Both transactions write the claim, so one of the two goes first:
 
 - The upload's: the sweep's begins again, does not find the claim as it was, and keeps the blob.
 - The sweep's: the upload's begins again, finds no claim, and is undone, so there is no version without

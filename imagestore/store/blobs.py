@@ -44,8 +44,6 @@ class Blobs:
     def __init__(self, mongo: Mongo, metrics: Metrics = SILENT) -> None:
         self._mongo = mongo
         self._metrics = metrics
-        self._files = mongo.collection("blobs.files")
-        self._chunks = mongo.collection("blobs.chunks")
         self._claims = mongo.collection("claims")
 
     def put(self, spool: Spool, media_type: str) -> BlobRef:
@@ -62,7 +60,7 @@ class Blobs:
                 return self._write(spool, media_type)
             except DuplicateKeyError:
                 continue  # another writer claimed this digest first: use its file
-            except _Swept:
+            except Swept:
                 continue  # the sweep took the chunks for leftovers: write them again
         raise StoreUnavailable("Other uploads of the same bytes got in the way: try again.")
 
@@ -70,56 +68,35 @@ class Blobs:
         """Renew the claim on a digest, so that a sweep under way leaves its blob alone."""
         with self._mongo.writing():
             claim = self._claims.find_one_and_update({"_id": digest}, renewal(), return_document=True)
-        if claim is None:
-            return None
-        return BlobRef(digest, str(claim["file_id"]), claim["length"], claim["chunk_size"])
+        return _ref_of(claim) if claim is not None else None
 
     def _write(self, spool: Spool, media_type: str) -> BlobRef:
         """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile, and
-        _Swept when the chunks were removed before file and claim made them a blob.
+        Swept when the chunks were removed before file and claim made them a blob.
         """
-        file_id = ObjectId()
-        ref = BlobRef(spool.digest, str(file_id), spool.size, CHUNK_SIZE)
-        if spool.size <= TRANSACTION_BYTES:
-            self._commit(file_id, ref, media_type, _chunk_documents(file_id, spool))
-            return ref
+        draft = self.draft(spool, media_type)
+
+        def keep(session: ClientSession) -> None:
+            draft.claim(session)  # first, since it tells soonest that another writer won
+            draft.write(session)
+
+        draft.write_ahead()
         try:
-            for batch in _batches(_chunk_documents(file_id, spool), WRITE_BATCH):
-                with self._mongo.writing():
-                    self._chunks.insert_many(batch)
-            self._commit(file_id, ref, media_type, iter(()))
-        except (DuplicateKeyError, _Swept):
-            with self._mongo.writing():
-                self._chunks.delete_many({"files_id": file_id})
+            self._mongo.transact(keep, DuplicateKeyError)
+        except (DuplicateKeyError, Swept):
+            draft.discard()
             raise
-        return ref
+        return draft.ref
 
-    def _commit(self, file_id: ObjectId, ref: BlobRef, media_type: str, chunks: Iterator[Document]) -> None:
-        """In one transaction: the claim first, since it tells soonest that another writer won.
+    def find(self, digest: Digest) -> BlobRef | None:
+        """Where the bytes of a digest lie, if there are any: whoever names them has to renew their claim."""
+        with self._mongo.reading():
+            claim = self._claims.find_one({"_id": digest})
+        return _ref_of(claim) if claim is not None else None
 
-        Chunks that were written before are held by a change of the first of them, which is also the first
-        that a sweep removes: the two cannot both succeed.
-        """
-        documents, first = list(chunks), {"files_id": file_id, "n": 0}
-        now = datetime.now(UTC)
-        claim = {"file_id": file_id, "length": ref.length, "chunk_size": ref.chunk_size, "claimed": now}
-        file = {
-            "length": ref.length,
-            "chunkSize": ref.chunk_size,
-            "uploadDate": now,
-            "filename": ref.digest,
-            "metadata": {"sha256": ref.digest, "contentType": media_type},
-        }
-
-        def insert(session: ClientSession) -> None:
-            self._claims.insert_one({"_id": ref.digest, **claim}, session=session)
-            self._files.insert_one({"_id": file_id, **file}, session=session)
-            if documents:
-                self._chunks.insert_many(documents, session=session)
-            elif not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
-                raise _Swept
-
-        self._mongo.transact(insert, DuplicateKeyError)
+    def draft(self, spool: Spool, media_type: str) -> Draft:
+        """The spooled bytes as a file that is yet to be written."""
+        return Draft(self._mongo, spool, media_type)
 
     def open(self, ref: BlobRef) -> Blob:
         """The blob's bytes, unread. A range opens only its own chunks.
@@ -191,8 +168,69 @@ class Blobs:
         )
 
 
-class _Swept(Exception):
-    """The chunks of an upload in progress are gone."""
+class Draft:
+    """A file of spooled bytes under a fresh id. It becomes a blob by `write` and `claim` in one transaction.
+
+    Up to TRANSACTION_BYTES that transaction writes the chunks too. Those of a large one are written before,
+    by `write_ahead`; the transaction then changes the first of them, which is also the first that a sweep
+    removes: the two cannot both succeed.
+    """
+
+    def __init__(self, mongo: Mongo, spool: Spool, media_type: str) -> None:
+        self._mongo = mongo
+        self._spool = spool
+        self._media_type = media_type
+        self._id = ObjectId()
+        self._chunks = mongo.collection("blobs.chunks")
+        self.is_large = spool.size > TRANSACTION_BYTES
+        self._documents: list[Document] = []
+        self.ref = BlobRef(spool.digest, str(self._id), spool.size, CHUNK_SIZE)
+
+    def write_ahead(self) -> None:
+        """Write what does not fit into a transaction. Raises StoreUnavailable."""
+        if not self.is_large:
+            self._documents = list(_chunk_documents(self._id, self._spool))
+            return
+        for batch in _batches(_chunk_documents(self._id, self._spool), WRITE_BATCH):
+            with self._mongo.writing():
+                self._chunks.insert_many(batch)
+
+    def write(self, session: ClientSession) -> None:
+        """File and chunks. Raises Swept when those that were written ahead are gone."""
+        first = {"files_id": self._id, "n": 0}
+        if not self.is_large:
+            self._chunks.insert_many(self._documents, session=session)
+        elif not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
+            raise Swept
+        file = {
+            "_id": self._id,
+            "length": self.ref.length,
+            "chunkSize": self.ref.chunk_size,
+            "uploadDate": datetime.now(UTC),
+            "filename": self.ref.digest,
+            "metadata": {"sha256": self.ref.digest, "contentType": self._media_type},
+        }
+        self._mongo.collection("blobs.files").insert_one(file, session=session)
+
+    def claim(self, session: ClientSession) -> None:
+        """Say that the digest lies here. DuplicateKeyError, here or at the commit: it lies elsewhere."""
+        claim = {"file_id": self._id, "length": self.ref.length, "chunk_size": self.ref.chunk_size}
+        document = {"_id": self.ref.digest, **claim, "claimed": datetime.now(UTC)}
+        self._mongo.collection("claims").insert_one(document, session=session)
+
+    def discard(self) -> None:
+        """Remove what was written ahead. Only for a transaction that is known to have failed."""
+        if self.is_large:
+            with self._mongo.writing():
+                self._chunks.delete_many({"files_id": self._id})
+
+
+class Swept(Exception):
+    """The blob that a version was to name, or the chunks of an upload in progress, are gone."""
+
+
+def _ref_of(claim: Document) -> BlobRef:
+    return BlobRef(Digest(claim["_id"]), str(claim["file_id"]), claim["length"], claim["chunk_size"])
 
 
 def renewal() -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,28 @@ from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
-from imagestore.store.blobs import renewal
+from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
 
 PUBLISH_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The name that a version is to have, and what else an upload asks for."""
+
+    bucket: str
+    key: str
+    labels: Labels = field(default_factory=Labels)
+    condition: Condition = field(default_factory=Condition)
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What there is under a name: the image, if it lives, and the last number that was given out."""
+
+    image: Image | None
+    last_number: int
 
 
 class Documents:
@@ -43,6 +61,12 @@ class Documents:
         wanted = {"bucket": bucket, "key": key, "number": number}
         document = self._mongo.find(lambda database: database["versions"].find_one(wanted))
         return _version(document) if document else None
+
+    def find_facts(self, digest: Digest) -> Facts | None:
+        """The facts of the bytes with this digest, as any version of them has it."""
+        with self._mongo.reading():
+            document = self._versions.find_one({"digest": digest}, {"facts": 1})
+        return Facts(**document["facts"]) if document else None
 
     def list_images(
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
@@ -74,55 +98,69 @@ class Documents:
         with self._mongo.reading():
             return self._images.find_one({"bucket": bucket, "live": True}, {"_id": 1}) is not None
 
-    def publish(
-        self, bucket: str, key: str, blob: BlobRef, facts: Facts, labels: Labels, condition: Condition
-    ) -> Image | None:
+    def publish(self, naming: Naming, blob: BlobRef, facts: Facts) -> Image | None:
         """Make a version of `blob` and its image's newest, in one transaction; return the image it became.
 
-        So nobody ever sees a version that was not acknowledged, or acknowledges one that is not seen. A blob
-        that is the newest already makes no version; only the labels change. The blob's claim is renewed in
-        the same transaction: None when there is none any more, so the bytes must be put again.
-
-        Raises PreconditionFailed, and WriteContention when others keep getting in the way.
+        So nobody ever sees a version that was not acknowledged, or acknowledges one that is not seen. The
+        blob's claim is renewed in the same transaction: None when there is none any more, so the bytes must
+        be put again. Raises PreconditionFailed, and WriteContention when others keep getting in the way.
         """
-        name = {"bucket": bucket, "key": key}
 
         def write(session: ClientSession) -> Image | None:
-            current = self._images.find_one(name, session=session)
-            image = _image(current) if current is not None and current["live"] else None
-            condition.check(image)
-            change: Document = {"$set": _label_fields(labels), "$inc": {"generation": 1}}
-            if image is None or image.version.digest != blob.digest:
-                now = datetime.now(UTC).replace(microsecond=0)
-                number = max(int(now.timestamp()), self._last_number(name, current, session) + 1)
-                version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
-                self._versions.insert_one(_version_document(version), session=session)
-                change["$set"] |= _pointer(version)
-                change["$max"] = {"last_number": number}
-            after = self._images.find_one_and_update(
-                name, change, upsert=True, return_document=ReturnDocument.AFTER, session=session
-            )
+            image = self.point(naming, self.look(naming, session), blob, facts, session)
             self._hold(blob, session)  # last, since uploads of the same bytes to other keys wait for it
-            assert after is not None  # an upsert has something to return
-            return _image(after)
+            return image
 
         for _ in range(PUBLISH_TRIES):
             try:
                 return self._mongo.transact(write, DuplicateKeyError)
             except DuplicateKeyError:
                 continue  # another made the name or took the number first
-            except _Swept:
+            except Swept:
                 return None
         raise WriteContention("Too many uploads to one key at once: try again.")
+
+    def look(self, naming: Naming, session: ClientSession) -> Present:
+        """What there is under the name, for `point` in the same transaction. Raises PreconditionFailed."""
+        name = {"bucket": naming.bucket, "key": naming.key}
+        document = self._images.find_one(name, session=session)
+        image = _image(document) if document is not None and document["live"] else None
+        naming.condition.check(image)
+        newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
+        last = max(document["last_number"] if document else 0, newest["number"] if newest else 0)
+        return Present(image, last)
+
+    def point(
+        self, naming: Naming, present: Present, blob: BlobRef, facts: Facts, session: ClientSession
+    ) -> Image:
+        """Insert the version and point its image there; return the image that it becomes by the commit.
+
+        A blob that is the newest already makes no version; only the labels change. DuplicateKeyError, here or
+        at the commit: another made the name or took the number first.
+        """
+        bucket, key, image = naming.bucket, naming.key, present.image
+        change: Document = {"$set": _label_fields(naming.labels), "$inc": {"generation": 1}}
+        if image is None or image.version.digest != blob.digest:
+            now = datetime.now(UTC).replace(microsecond=0)
+            number = max(int(now.timestamp()), present.last_number + 1)
+            version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
+            self._versions.insert_one(_version_document(version), session=session)
+            change["$set"] |= _pointer(version)
+            change["$max"] = {"last_number": number}
+        after = self._images.find_one_and_update(
+            {"bucket": bucket, "key": key},
+            change,
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        assert after is not None  # an upsert has something to return
+        return _image(after)
 
     def _hold(self, blob: BlobRef, session: ClientSession) -> None:
         claim = {"_id": blob.digest, "file_id": ObjectId(blob.file_id)}
         if not self._claims.update_one(claim, renewal(), session=session).matched_count:
-            raise _Swept
-
-    def _last_number(self, name: Document, image: Document | None, session: ClientSession) -> int:
-        newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
-        return max(image["last_number"] if image else 0, newest["number"] if newest else 0)
+            raise Swept
 
     def set_labels(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image | None:
         """Set tags and context; None when there is no such image. Raises PreconditionFailed."""
@@ -188,10 +226,6 @@ class Documents:
         if buried is None:
             condition.check(self.find_image(bucket, key))
         return buried
-
-
-class _Swept(Exception):
-    """The blob that a version was to name is gone."""
 
 
 def _filter(condition: Condition, *, living: bool = False) -> Document:

@@ -10,7 +10,7 @@ import pytest
 
 from imagestore.core.errors import PreconditionFailed
 from imagestore.core.image import Condition, Image, Labels
-from imagestore.store.documents import Documents
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.mongo import Mongo
 from tests.store.samples import BUCKET, add, all_at_once, blob, claim, digest_of, facts, keys
 
@@ -99,7 +99,7 @@ def test_what_has_no_claim_is_not_published(
     database.collection("claims").delete_many({})
     elsewhere = replace(blob(9), file_id="f" * 24)
     for _ in range(2):
-        assert documents.publish(BUCKET, "a", blob(9), facts(9), Labels(("t",)), Condition()) is None
+        assert documents.publish(Naming(BUCKET, "a", Labels(("t",))), blob(9), facts(9)) is None
         assert documents.find_image(BUCKET, "a") == before
         assert documents.list_versions(BUCKET, "a") == listed
         claim(database, elsewhere)  # the same bytes, written anew

@@ -30,7 +30,7 @@ from imagestore.core.errors import (
     UnsupportedFormat,
 )
 from imagestore.core.image import Digest, Facts
-from imagestore.imaging import DecoderPool, Limits, decoder, decoders
+from imagestore.imaging import DecoderPool, Limits, decoder, decoders, poison
 from tests import pictures
 
 pytestmark = pytest.mark.quick
@@ -333,7 +333,7 @@ def test_what_took_a_decoder_down_is_remembered(
     with pytest.raises(CorruptImage, match="twice"):
         pool.verify(PICTURE, digest=digest)
     assert pool.verify(PICTURE, digest=Digest("1" * 64)) == FACTS
-    monkeypatch.setattr(decoders, "POISON_SECONDS", -1.0)
+    monkeypatch.setattr(poison, "POISON_SECONDS", -1.0)
     pool._poison.note(digest, CorruptImage("old"))
     assert pool.verify(PICTURE, digest=digest) == FACTS
 

@@ -17,6 +17,7 @@ from imagestore.library.archive_tar import TarSource, TarTarget
 from imagestore.library.backup import Backup, BackupReport
 from imagestore.library.restore import Restore
 from imagestore.library.restore_report import RestoreReport
+from imagestore.store.documents import Naming
 from imagestore.store.mongo import Document
 from imagestore.store.registry import CredentialRecord, Registry
 from tests.library.stored import Stored
@@ -44,7 +45,7 @@ def fill(stored: Stored) -> None:
     labels = Labels(("sea", "$where"), {"$date": "today", "alt": "x\ny"})
     stored.documents.set_labels(BUCKET, "shared", labels, Condition())
     ref = put(stored.blobs, SMALL[3])
-    assert stored.documents.publish("others", "shared", ref, facts(7), Labels(), Condition()) is not None
+    assert stored.documents.publish(Naming("others", "shared"), ref, facts(7)) is not None
     stored.put("deleted", SMALL[4])
     stored.delete("deleted")
 

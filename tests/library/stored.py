@@ -8,12 +8,12 @@ from datetime import timedelta
 from bson import ObjectId
 from pymongo.collection import Collection
 
-from imagestore.core.image import BlobRef, Condition, Image, Labels, Version
+from imagestore.core.image import BlobRef, Condition, Image, Version
 from imagestore.library.fsck import Fsck
 from imagestore.library.sweep import Sweep, Swept
 from imagestore.library.upkeep import Depth, Finding, Kind, Tally
 from imagestore.store.blobs import Blobs
-from imagestore.store.documents import Documents
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.inventory import Inventory
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.removals import Removals
@@ -35,7 +35,7 @@ class Stored:
     def put(self, key: str, data: bytes) -> Image:
         """What an upload does."""
         ref = put(self.blobs, data)
-        image = self.documents.publish(BUCKET, key, ref, facts(), Labels(), Condition())
+        image = self.documents.publish(Naming(BUCKET, key), ref, facts())
         assert image is not None
         return image
 

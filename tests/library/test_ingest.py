@@ -22,13 +22,15 @@ from imagestore.core.errors import (
     UnsupportedFormat,
     UploadTooLarge,
 )
-from imagestore.core.image import Condition, Image, check_key
+from imagestore.core.image import Condition, Facts, Image, check_key
 from imagestore.core.streams import SPOOL_MEMORY
 from imagestore.embedded import Server
+from imagestore.imaging.proof import Proof
 from imagestore.library.ingest import Upload
+from imagestore.store.uploads import Uploads
 from tests import pictures
 from tests.library.conftest import BUCKET, House, picture
-from tests.store.commands import failing
+from tests.store.commands import Commands, failing
 from tests.store.samples import all_at_once, digest_of
 
 NOBODY, SOMEBODY = Condition(exists=False), Condition(exists=True)
@@ -189,13 +191,15 @@ def test_whatever_step_fails_the_name_is_as_it_was_and_a_retry_is_good(
 MIDWAY: list[dict[str, Any]] = [
     {"commands": ["insert"], "collection": "versions"},
     {"commands": ["findAndModify"], "collection": "images"},
-    {"commands": ["update"], "collection": "claims"},
-    {"commands": ["commitTransaction"], "mode": {"skip": 1}},  # the first is that of the bytes
+    {"commands": ["insert"], "collection": "claims"},
+    {"commands": ["insert"], "collection": "blobs.files"},
+    {"commands": ["insert"], "collection": "blobs.chunks"},
+    {"commands": ["commitTransaction"]},
 ]
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["new key", "known key"])
-@pytest.mark.parametrize("fault", MIDWAY, ids=lambda fault: fault["commands"][0])
+@pytest.mark.parametrize("fault", MIDWAY, ids=lambda fault: fault.get("collection", "commit"))
 def test_a_version_is_seen_once_it_is_its_images_newest_and_a_retry_makes_no_second(
     mongo: Server, mongo_database: str, house: House, fault: dict[str, Any], there: bool
 ) -> None:
@@ -236,38 +240,44 @@ def test_of_many_pictures_at_once_under_one_key_one_wins_and_all_are_versions(ho
 # A bucket that goes meanwhile
 
 
-class Acting(BytesIO):
-    """An upload's body, at whose end something happens."""
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Lets something happen when the next upload has found its bucket and not yet written."""
 
-    def __init__(self, data: bytes, act: Callable[[], object]) -> None:
-        super().__init__(data)
-        self._act = act
+    def let(act: Callable[[], object]) -> None:
+        store = Uploads.store
 
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
-        if not data:
-            self._act()
-        return data
+        def acting(*arguments: Any) -> Image:
+            act()
+            return store(*arguments)
+
+        monkeypatch.setattr(Uploads, "store", acting)
+
+    return let
 
 
-def test_an_upload_into_a_bucket_that_was_deleted_meanwhile_is_refused(house: House) -> None:
+def test_an_upload_into_a_bucket_that_was_deleted_meanwhile_is_refused(
+    house: House, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
     catalog = house.services.catalog
-    body = Acting(picture(), lambda: catalog.delete_bucket(BUCKET))
+    meanwhile(lambda: catalog.delete_bucket(BUCKET))
     with pytest.raises(BucketNotFound):
-        house.services.ingest.store(Upload(BUCKET, body, "a"))
+        house.put("a", picture())
     catalog.create_bucket(BUCKET, "private")
     assert catalog.list_images(BUCKET) == []
     with pytest.raises(ImageNotFound):
         catalog.list_versions(BUCKET, "a")
 
 
-def test_an_upload_that_meets_a_bucket_half_deleted_takes_nothing_along(house: House) -> None:
+def test_an_upload_that_meets_a_bucket_half_deleted_takes_nothing_along(
+    house: House, meanwhile: Callable[[Callable[[], object]], None]
+) -> None:
     first = house.put("a", picture(1))
     # What delete_bucket does for a moment before it finds the image.
     registry = house.services.ingest._registry
+    meanwhile(lambda: registry.set_live(BUCKET, False))
     with pytest.raises(BucketNotFound):
-        body = Acting(picture(2), lambda: registry.set_live(BUCKET, False))
-        house.services.ingest.store(Upload(BUCKET, body, "a"))
+        house.put("a", picture(2))
     registry.set_live(BUCKET, True)
     assert house.services.catalog.image(BUCKET, "a").version == first.version
     assert house.services.catalog.list_versions(BUCKET, "a") == [first.version]
@@ -294,3 +304,45 @@ def test_a_restoration_whose_condition_fails_leaves_no_version(house: House) -> 
         house.services.ingest.restore(first, Condition(digests=(first.digest,)))
     assert holdings(house) == before
     assert house.get("a") == picture(2)
+
+
+# Proof beside the write
+
+
+def test_bytes_that_are_kept_already_need_no_decoder(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = house.put("a", picture())
+    monkeypatch.setattr(house.services.decoders, "prove", lambda *_, **__: pytest.fail("it was asked"))
+    again = house.put("b", picture())
+    assert (again.version.facts, again.version.blob) == (first.version.facts, first.version.blob)
+
+
+def test_a_refused_picture_leaves_nothing_though_it_was_written_meanwhile(house: House) -> None:
+    cut = LARGE[: len(LARGE) // 2]
+    before = holdings(house)
+    for _ in range(2):
+        with pytest.raises(CorruptImage):
+            house.put("a", cut)
+        assert holdings(house) == before
+
+
+def test_a_proof_that_takes_long_is_waited_for_outside_of_the_transaction(
+    house: House, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_meanwhile: list[bool] = []
+
+    def slow(proof: Proof, within: float | None = None) -> Facts | None:
+        if within is not None and not open_meanwhile:
+            return None
+        if within is None:
+            ended = [next(iter(each)) for each in commands.sent]
+            open_meanwhile.append("abortTransaction" not in ended)
+        return facts(proof, within)
+
+    facts = Proof.facts
+    monkeypatch.setattr(Proof, "facts", slow)
+    commands.clear()
+    image = house.put("a", picture())
+    assert open_meanwhile
+    assert not any(open_meanwhile)
+    assert house.get("a") == picture()
+    assert house.services.catalog.list_versions(BUCKET, "a") == [image.version]

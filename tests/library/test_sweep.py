@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from imagestore.core.image import Condition, Facts
 from imagestore.library.sweep import Swept
 from imagestore.library.upkeep import GRACE, Kind, Pace, Taken
 from imagestore.store import blobs as blobs_module
+from imagestore.store.blobs import Draft
 from imagestore.store.mongo import Mongo
 from tests.library.conftest import BUCKET as HOUSE_BUCKET
 from tests.library.conftest import House, picture
@@ -244,7 +246,11 @@ def test_the_rate_is_kept(stored: Stored) -> None:
 class AnyPicture:
     """In the decoders' place: what is shown here is not about pictures, and they would take the time."""
 
-    def verify(self, source: Any, *, digest: str) -> Facts:
+    @contextmanager
+    def prove(self, source: Any, *, digest: str) -> Iterator[AnyPicture]:
+        yield self
+
+    def facts(self, within: float | None) -> Facts:
         return Facts(1, 64, 48, "jpeg")
 
 
@@ -268,8 +274,9 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
     """Uploads, deletions and restorations of a few names with a few contents, as `seed` has it."""
     monkeypatch.setattr(house.services.ingest, "_decoders", AnyPicture())
     catalog, ingest = house.services.catalog, house.services.ingest
-    for name in ("publish", "_last_number"):
+    for name in ("publish", "look"):
         monkeypatch.setattr(ingest._documents, name, dawdling(getattr(ingest._documents, name)))
+    monkeypatch.setattr(Draft, "write_ahead", dawdling(Draft.write_ahead))
 
     def act(seed: int) -> None:
         chance = random.Random(seed)
@@ -286,8 +293,9 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
                             HOUSE_BUCKET, key, catalog.image(HOUSE_BUCKET, key).version.number
                         )
                     case 5:
-                        [*_, oldest] = catalog.list_versions(HOUSE_BUCKET, key)
-                        ingest.restore(oldest, Condition())
+                        # None, where the image was deleted and then uploaded again under the listing.
+                        for oldest in catalog.list_versions(HOUSE_BUCKET, key)[-1:]:
+                            ingest.restore(oldest, Condition())
             except (ImageNotFound, VersionNotFound, WriteContention, StoreUnavailable):
                 continue  # another thread was there first, and the answer says so
 

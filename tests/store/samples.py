@@ -17,7 +17,7 @@ from bson import ObjectId
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.core.streams import Spool, spool
 from imagestore.store.blobs import Blobs
-from imagestore.store.documents import Documents
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.mongo import Mongo
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ def add(
 ) -> Image:
     """Claimed bytes and a version of them under `key`: what an upload does."""
     claim(documents._mongo, blob(number))
-    image = documents.publish(bucket, key, blob(number), facts(number), labels, condition)
+    image = documents.publish(Naming(bucket, key, labels, condition), blob(number), facts(number))
     assert image is not None
     return image
 

@@ -13,7 +13,7 @@ from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import Condition, Labels
 from imagestore.embedded import Server
 from imagestore.store.blobs import TRANSACTION_BYTES, Blobs
-from imagestore.store.documents import Documents
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.mongo import INDEXES, Mongo
 from imagestore.store.registry import CredentialRecord, Registry
 from tests.store.commands import WRITES, Commands, failing
@@ -68,7 +68,7 @@ def read_of(store: Mongo) -> Any:
 
 
 def write_of(store: Mongo) -> Any:
-    return Documents(store).publish(BUCKET, "a", blob(), facts(), Labels(), Condition())
+    return Documents(store).publish(Naming(BUCKET, "a"), blob(), facts())
 
 
 NOBODY = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=500"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import pytest
 from bson import ObjectId
 
-from imagestore.core.image import BlobRef, Condition, Image, Labels
+from imagestore.core.image import BlobRef, Condition, Image
+from imagestore.core.streams import spool
 from imagestore.store import blobs as blobs_module
-from imagestore.store.blobs import Blobs
-from imagestore.store.documents import Documents
+from imagestore.store.blobs import Blobs, Draft
+from imagestore.store.documents import Documents, Naming
 from imagestore.store.inventory import ClaimRecord, Inventory
 from imagestore.store.mongo import Mongo
 from imagestore.store.removals import Removals
+from imagestore.store.uploads import Uploads
 from tests.store.samples import BUCKET, add, add_unpointed, blob, drop_version, facts, put, read
 
 DATA = bytes(range(256)) * 3000
@@ -41,7 +44,7 @@ def claim_of(inventory: Inventory, ref: BlobRef) -> ClaimRecord:
 
 
 def publish(documents: Documents, ref: BlobRef) -> Image | None:
-    return documents.publish(BUCKET, "a", ref, facts(), Labels(), Condition())
+    return documents.publish(Naming(BUCKET, "a"), ref, facts())
 
 
 # Blobs
@@ -149,19 +152,38 @@ def test_an_image_that_lost_its_version_keeps_its_blob(
 # Chunks and files
 
 
+def sweep_first_draft(removals: Removals, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Take the chunks of the next upload, which counts as large, before it commits; its file's id."""
+    monkeypatch.setattr(blobs_module, "TRANSACTION_BYTES", 0)
+    write_ahead, swept = Draft.write_ahead, list[str]()
+
+    def write_for_nothing(draft: Draft) -> None:
+        write_ahead(draft)
+        if not swept:
+            swept.append(draft.ref.file_id)
+            assert removals.drop_chunks(swept[0])
+
+    monkeypatch.setattr(Draft, "write_ahead", write_for_nothing)
+    return swept
+
+
+def test_a_large_upload_with_its_name_does_so_too(
+    store: Mongo, blobs: Blobs, documents: Documents, removals: Removals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept = sweep_first_draft(removals, monkeypatch)
+    uploads = Uploads(store, blobs, documents)
+    with spool(BytesIO(DATA), limit=len(DATA)) as spooled:
+        image = uploads.store(Naming(BUCKET, "a"), spooled, "image/png", lambda _: facts())
+    assert image.version.blob.file_id != swept[0]
+    assert read(blobs, image.version.blob) == DATA
+    assert documents.list_versions(BUCKET, "a") == [image.version]
+    assert store.collection("blobs.chunks").count_documents({"files_id": ObjectId(swept[0])}) == 0
+
+
 def test_a_large_upload_whose_chunks_are_swept_writes_them_anew(
     store: Mongo, blobs: Blobs, removals: Removals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blobs_module, "TRANSACTION_BYTES", 0)
-    commit, swept = blobs._commit, []
-
-    def sweep_then_commit(file_id: ObjectId, *rest: object) -> None:
-        if not swept:
-            swept.append(str(file_id))
-            assert removals.drop_chunks(str(file_id))
-        commit(file_id, *rest)
-
-    monkeypatch.setattr(blobs, "_commit", sweep_then_commit)
+    swept = sweep_first_draft(removals, monkeypatch)
     ref = put(blobs, DATA)
     assert ref.file_id != swept[0]
     assert read(blobs, ref) == DATA

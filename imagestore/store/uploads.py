@@ -1,0 +1,98 @@
+"""Uploads: bytes, version and name become true together, in one transaction, once the picture is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from imagestore.core.errors import StoreUnavailable, WriteContention
+from imagestore.core.image import Digest, Facts, Image
+from imagestore.core.streams import Spool
+from imagestore.store.blobs import Blobs, Swept
+from imagestore.store.documents import Documents, Naming
+from imagestore.store.mongo import Mongo
+
+TRIES = 20
+PROOF_SECONDS = 0.25
+"""How long an open transaction waits for the proof. A longer one is waited for outside, and written then."""
+
+Prove = Callable[[float | None], Facts | None]
+"""The facts of the picture, or None when they took longer than so many seconds (None: as long as it takes).
+Raises what is wrong with the picture; may be asked again."""
+
+
+class Uploads:
+    """Writes what is uploaded while it is being proven, and commits only what is.
+
+    Before the commit nothing of it is there for anybody else. So the two take the time of the longer one,
+    and a picture that is refused leaves nothing. One that is too large for a transaction is proven first.
+    """
+
+    def __init__(self, mongo: Mongo, blobs: Blobs, documents: Documents) -> None:
+        self._mongo = mongo
+        self._blobs = blobs
+        self._documents = documents
+
+    def facts(self, digest: Digest) -> Facts | None:
+        """What is known of bytes that are kept already, since they were proven when they came."""
+        return self._documents.find_facts(digest) if self._blobs.find(digest) is not None else None
+
+    def store(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image:
+        """The image that the spooled bytes become; bytes that are kept already are not written again.
+
+        When this returns, a majority of the members has them. Raises what `prove` does, PreconditionFailed,
+        WriteContention, and StoreUnavailable: then the outcome is unknown, and sending it again is safe.
+        """
+        for _ in range(TRIES):
+            known = self._blobs.find(spool.digest)
+            if known is not None:
+                image = self._documents.publish(naming, known, _proven(prove))
+            else:
+                image = self._write(naming, spool, media_type, prove)
+            if image is not None:
+                return image
+        raise WriteContention("Too many uploads to one key, or of the same bytes, at once: try again.")
+
+    def _write(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image | None:
+        """None when another upload, or a sweep, was first: look again what there is."""
+        draft = self._blobs.draft(spool, media_type)
+
+        def write(session: ClientSession) -> Image:
+            draft.claim(session)  # first: another upload of the same bytes waits here, and sends nothing
+            draft.write(session)
+            present = self._documents.look(naming, session)
+            facts = prove(PROOF_SECONDS)
+            if facts is None:
+                raise _Unproven
+            # Last, since other uploads to the same name wait for it.
+            return self._documents.point(naming, present, draft.ref, facts, session)
+
+        if draft.is_large:
+            _proven(prove)
+        try:
+            draft.write_ahead()
+            try:
+                return self._mongo.transact(write, DuplicateKeyError)
+            except _Unproven:
+                _proven(prove)
+                return self._mongo.transact(write, DuplicateKeyError)
+        except StoreUnavailable:
+            raise  # it may have been committed all the same: what is waste, a sweep finds
+        except (DuplicateKeyError, Swept):
+            draft.discard()
+            return None
+        except BaseException:
+            draft.discard()
+            raise
+
+
+class _Unproven(Exception):
+    """The proof takes longer than a transaction should be open."""
+
+
+def _proven(prove: Prove) -> Facts:
+    facts = prove(None)
+    assert facts is not None  # it has all the time that it wants
+    return facts
