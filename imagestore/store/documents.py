@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
@@ -17,6 +15,7 @@ from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.shapes import label_fields, pointer_fields, read_image, read_version, version_document
 
 PUBLISH_TRIES = 20
 
@@ -55,12 +54,12 @@ class Documents:
     def find_image(self, bucket: str, key: str) -> Image | None:
         wanted = {"bucket": bucket, "key": key, "live": True}
         document = self._mongo.find(lambda database: database["images"].find_one(wanted))
-        return _image(document) if document else None
+        return read_image(document) if document else None
 
     def find_version(self, bucket: str, key: str, number: int) -> Version | None:
         wanted = {"bucket": bucket, "key": key, "number": number}
         document = self._mongo.find(lambda database: database["versions"].find_one(wanted))
-        return _version(document) if document else None
+        return read_version(document) if document else None
 
     def find_facts(self, digest: Digest) -> Facts | None:
         """The facts of the bytes with this digest, as any version of them has it."""
@@ -81,7 +80,7 @@ class Documents:
             selection["tags"] = tag
         with self._mongo.reading():
             found = list(self._images.find(selection).sort("key", ASCENDING).limit(limit))
-        return [_image(document) for document in found]
+        return [read_image(document) for document in found]
 
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
@@ -92,7 +91,7 @@ class Documents:
             selection["number"] = {"$lt": before}
         with self._mongo.reading():
             found = list(self._versions.find(selection).sort("number", DESCENDING).limit(limit))
-        return [_version(document) for document in found]
+        return [read_version(document) for document in found]
 
     def has_images(self, bucket: str) -> bool:
         with self._mongo.reading():
@@ -124,7 +123,7 @@ class Documents:
         """What there is under the name, for `point` in the same transaction. Raises PreconditionFailed."""
         name = {"bucket": naming.bucket, "key": naming.key}
         document = self._images.find_one(name, session=session)
-        image = _image(document) if document is not None and document["live"] else None
+        image = read_image(document) if document is not None and document["live"] else None
         naming.condition.check(image)
         newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
         last = max(document["last_number"] if document else 0, newest["number"] if newest else 0)
@@ -139,13 +138,13 @@ class Documents:
         at the commit: another made the name or took the number first.
         """
         bucket, key, image = naming.bucket, naming.key, present.image
-        change: Document = {"$set": _label_fields(naming.labels), "$inc": {"generation": 1}}
+        change: Document = {"$set": label_fields(naming.labels), "$inc": {"generation": 1}}
         if image is None or image.version.digest != blob.digest:
             now = datetime.now(UTC).replace(microsecond=0)
             number = max(int(now.timestamp()), present.last_number + 1)
             version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
-            self._versions.insert_one(_version_document(version), session=session)
-            change["$set"] |= _pointer(version)
+            self._versions.insert_one(version_document(version), session=session)
+            change["$set"] |= pointer_fields(version)
             change["$max"] = {"last_number": number}
         after = self._images.find_one_and_update(
             {"bucket": bucket, "key": key},
@@ -155,7 +154,7 @@ class Documents:
             session=session,
         )
         assert after is not None  # an upsert has something to return
-        return _image(after)
+        return read_image(after)
 
     def _hold(self, blob: BlobRef, session: ClientSession) -> None:
         claim = {"_id": blob.digest, "file_id": ObjectId(blob.file_id)}
@@ -167,13 +166,13 @@ class Documents:
         with self._mongo.writing():
             after = self._images.find_one_and_update(
                 {"bucket": bucket, "key": key} | _filter(condition, living=True),
-                {"$set": _label_fields(labels), "$inc": {"generation": 1}},
+                {"$set": label_fields(labels), "$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         if after is None:
             condition.check(self.find_image(bucket, key))
             return None
-        return _image(after)
+        return read_image(after)
 
     def withdraw(self, version: Version) -> int | None:
         """Remove one version, in one transaction; return its image's generation, None without an image.
@@ -195,7 +194,7 @@ class Documents:
                     sort=[("number", DESCENDING)],
                     session=session,
                 )
-                change |= _burial() if below is None else {"$set": _pointer(_version(below))}
+                change |= _burial() if below is None else {"$set": pointer_fields(read_version(below))}
             self._images.update_one(name, change, session=session)
             return int(image["generation"]) + 1
 
@@ -255,59 +254,3 @@ def _successor(prefix: str) -> str | None:
         if code <= 0x10FFFF:
             return prefix[:at] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
     return None
-
-
-def _label_fields(labels: Labels) -> Document:
-    wanted: Document = {}
-    if labels.tags is not None:
-        wanted["tags"] = list(labels.tags)
-    if labels.context is not None:
-        wanted["context"] = [list(entry) for entry in labels.context.items()]
-    return wanted
-
-
-def _version_document(version: Version) -> Document:
-    return {
-        "_id": version.version_id,
-        "bucket": version.bucket,
-        "key": version.key,
-        "number": version.number,
-        "created": version.created,
-        **asdict(version.blob),
-        "facts": asdict(version.facts),
-    }
-
-
-def _pointer(version: Version) -> Document:
-    """What the image's document repeats of its newest version, so that one read answers for both."""
-    fields = _version_document(version)
-    names = ("number", "created", "digest", "file_id", "length", "chunk_size", "facts")
-    return {name: fields[name] for name in names} | {"version_id": version.version_id, "live": True}
-
-
-def _version(document: Mapping[str, Any], version_id: str | None = None) -> Version:
-    return Version(
-        bucket=document["bucket"],
-        key=document["key"],
-        number=document["number"],
-        version_id=version_id or document["_id"],
-        blob=BlobRef(
-            Digest(document["digest"]), document["file_id"], document["length"], document["chunk_size"]
-        ),
-        facts=Facts(**document["facts"]),
-        created=_aware(document["created"]),
-    )
-
-
-def _image(document: Mapping[str, Any]) -> Image:
-    return Image(
-        version=_version(document, document["version_id"]),
-        generation=document["generation"],
-        tags=tuple(document.get("tags", ())),
-        context=dict(document.get("context", ())),
-    )
-
-
-def _aware(moment: datetime) -> datetime:
-    """mongomock gives times back without a zone whatever the client asked for; all stored ones are UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
