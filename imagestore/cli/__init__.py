@@ -10,6 +10,7 @@ serve.py        `serve`: embedded servers, gunicorn
 server.py       gunicorn, set up and run in this process
 greeting.py     what `serve` prints once the service answers
 upkeep.py       `fsck` and `gc`, which work on the database itself
+doctor.py       `doctor`; checks/ has what it examines
 backup.py       `backup` and `restore`, which do so too
 upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
 """
@@ -23,6 +24,7 @@ from imagestore.cli.backup import backup, restore
 from imagestore.cli.buckets import bucket
 from imagestore.cli.completion import completion
 from imagestore.cli.credentials import credential
+from imagestore.cli.doctor import doctor
 from imagestore.cli.images import get, ls, rm, show, sign
 from imagestore.cli.serve import serve
 from imagestore.cli.settings import settings
@@ -56,5 +58,5 @@ def main() -> None:
 
 for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings, completion):
     main.add_command(_command)
-for _command in (fsck, gc, backup, restore):
+for _command in (fsck, gc, backup, restore, doctor):
     main.add_command(_command)

@@ -20,6 +20,7 @@ from PIL import (
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
 
 from imagestore.core.errors import CorruptImage, DecodeTimeout, ImageLimitExceeded
@@ -39,8 +40,30 @@ PLUGINS = (
 )
 """Imported here so that a decoder process, which may open few files, has no import left to do."""
 
+_LIBRARIES = {
+    "jpeg": ("libjpeg_turbo", "jpg"),
+    "png": ("zlib",),
+    "gif": (),
+    "webp": ("webp",),
+    "avif": ("avif",),
+    "tiff": ("libtiff",),
+    "bmp": (),
+}
+"""Format → what Pillow's features call the library that decodes it, the better one first; none is needed for
+those that Pillow decodes itself."""
+
 _SIDEWAYS = (5, 6, 7, 8)
 _XMP_GPS = b"GPSLatitude"
+
+
+def abilities() -> dict[str, str]:
+    """The formats that this Pillow can decode, with what does so and its version, empty for Pillow itself."""
+    able = {}
+    for format, libraries in _LIBRARIES.items():
+        present = [each for each in libraries if features.check(each)]
+        if present or not libraries:
+            able[format] = f"{present[0]} {features.version(present[0])}" if present else ""
+    return able
 
 
 def set_up(limits: Limits) -> None:

@@ -42,7 +42,7 @@ DATABASE: dict[str, list[str]] = {
     "backup": ["backup", "{folder}"],
     "restore": ["restore", "{folder}"],
 }
-ALONE = {"serve", "settings", "completion"}
+ALONE = {"serve", "settings", "completion", "doctor"}
 
 FOUND = {"bucket create", "bucket ls", "credential create", "credential ls", "sign"}
 """What has nothing to look for: a URL can be signed before there is an image."""

@@ -1,0 +1,146 @@
+"""What Redis tells of itself: its version, its memory, and whether it is set up as a cache."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, ResponseError
+from redis.retry import Retry
+
+_LOOK_SECONDS = 2.0
+
+
+class CacheUnreached(Exception):
+    """Redis does not answer, or does not let us in. The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A setting of redis.conf: what it should be, whether a value is, and what it is good for."""
+
+    name: str
+    wanted: str
+    fits: Callable[[str], bool]
+    why: str
+
+
+RECOMMENDED = (
+    Recommendation(
+        "maxmemory", "1gb", lambda value: value != "0", "unbounded, Redis takes all memory there is"
+    ),
+    Recommendation(
+        "maxmemory-policy",
+        "volatile-ttl",
+        lambda value: value == "volatile-ttl",
+        "the expiry of a value is its priority, which other policies do not look at",
+    ),
+    Recommendation(
+        "maxmemory-samples",
+        "32",
+        lambda value: int(value) >= 32,
+        "with fewer, what is worth keeping is evicted more often",
+    ),
+    Recommendation(
+        "lazyfree-lazy-eviction",
+        "yes",
+        lambda value: value == "yes",
+        "else evictions hold up what is asked for meanwhile",
+    ),
+    Recommendation(
+        "save", '""', lambda value: value == "", "a cache needs no snapshots, which cost memory and disk"
+    ),
+    Recommendation("appendonly", "no", lambda value: value == "no", "a cache needs no log of its writes"),
+    Recommendation(
+        "client-query-buffer-limit",
+        "4mb",
+        lambda value: int(value) <= 64 * 1024 * 1024,
+        "what one client may make Redis hold of a command",
+    ),
+    Recommendation(
+        "proto-max-bulk-len",
+        "2mb",
+        lambda value: int(value) <= 64 * 1024 * 1024,
+        "the largest value that Redis takes: nothing of ours is over 1 MiB",
+    ),
+)
+"""What docs/operations.md recommends. `fits` gets the value as CONFIG GET tells it; what is much larger than
+recommended does not fit, what is somewhat larger does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheState:
+    """`settings` are those of RECOMMENDED, None where CONFIG is forbidden, as with most hosted ones.
+
+    `unexpiring` counts keys that have no expiry: none of ours. `seconds` is how long the fastest of three
+    PINGs took. `replica`: it takes no writes.
+    """
+
+    product: str
+    version: tuple[int, ...]
+    replica: bool
+    memory_bytes: int
+    most_bytes: int
+    settings: Mapping[str, str] | None
+    unexpiring: int
+    seconds: float
+
+
+def look_at_cache(url: str) -> CacheState:
+    """Ask Redis, with more patience than a request has. Raises CacheUnreached."""
+    with _connected(url) as redis:
+        info: dict[str, Any] = redis.info()
+        keyspace = [each for name, each in info.items() if name.startswith("db") and isinstance(each, dict)]
+        return CacheState(
+            product="Valkey" if "valkey_version" in info else "Redis",
+            version=_numbers(info.get("valkey_version", info["redis_version"])),
+            replica=info.get("role") in ("slave", "replica"),
+            memory_bytes=info["used_memory"],
+            most_bytes=info.get("maxmemory", 0),
+            settings=_settings(redis),
+            unexpiring=sum(each["keys"] - each["expires"] for each in keyspace),
+            seconds=min(_time(redis) for _ in range(3)),
+        )
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Redis]:
+    try:
+        redis = Redis.from_url(
+            url,
+            socket_timeout=_LOOK_SECONDS,
+            socket_connect_timeout=_LOOK_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+            decode_responses=True,
+        )
+    except ValueError as error:
+        raise CacheUnreached(f"The URL cannot be used: {error}.") from None
+    try:
+        with redis:
+            yield redis
+    except (RedisError, OSError) as error:
+        raise CacheUnreached(f"{type(error).__name__}: {error}") from error
+
+
+def _settings(redis: Redis) -> dict[str, str] | None:
+    try:
+        found: dict[str, str] = redis.config_get("*")  # type: ignore[assignment]  # before 7.0, one pattern
+    except ResponseError:
+        return None
+    return {each.name: found[each.name] for each in RECOMMENDED if each.name in found}
+
+
+def _time(redis: Redis) -> float:
+    began = time.perf_counter()
+    redis.ping()
+    return time.perf_counter() - began
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
