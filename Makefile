@@ -26,7 +26,7 @@ TIMES ?= 5
 faults: $(VENV)/.tests ## break servers under the service, long tests too, TIMES times (5)
 	@for run in $$(seq $(TIMES)); do \
 		echo "== run $$run of $(TIMES)"; \
-		$(BIN)/pytest tests/faults -m '' || failed="$$failed $$run"; \
+		$(BIN)/pytest tests/faults tests/web/rest/test_conformance.py -m '' || failed="$$failed $$run"; \
 	done; [ -z "$$failed" ] || { echo "failed: run$$failed" >&2; exit 1; }
 
 lint: $(VENV)/.tests ## check style, types and the direction of imports

@@ -19,14 +19,34 @@ from imagestore.web.rest.schemas import ErrorAnswer
 
 Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
 
+TEXT = {"type": "string"}
+SECONDS = {"type": "integer", "minimum": 1}
+
+
+def described(model: type[BaseModel], about: str, **headers: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI response object of a JSON answer with header fields, each given with its schema."""
+    return {
+        "description": about,
+        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
+        "headers": {
+            name.replace("_", "-"): {"required": True, "schema": schema} for name, schema in headers.items()
+        },
+    }
+
+
 ERRORS: Responses = {
     "400": ErrorAnswer,
-    "401": ErrorAnswer,
+    "401": described(ErrorAnswer, "No credential, or one that does not hold", WWW_Authenticate=TEXT),
     "403": ErrorAnswer,
     "404": ErrorAnswer,
+    "408": ErrorAnswer,
     "413": ErrorAnswer,
-    "429": ErrorAnswer,
-    "503": ErrorAnswer,
+    "414": ErrorAnswer,
+    "421": ErrorAnswer,
+    "429": described(ErrorAnswer, "Over a rate limit", Retry_After=SECONDS),
+    "431": ErrorAnswer,
+    "500": ErrorAnswer,
+    "503": described(ErrorAnswer, "Not now: try again later", Retry_After=SECONDS),
 }
 """The error answers that every operation may give."""
 
@@ -88,7 +108,9 @@ def encode_cursor(key: str) -> str:
 def decode_cursor(cursor: str) -> str:
     """Raises InvalidParameter for what `encode_cursor` did not make."""
     try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+        key = base64.urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
     except (UnicodeError, binascii.Error):
-        raise InvalidParameter("cursor wants the `next` of the page before, unchanged.") from None
+        key = ""
+    if encode_cursor(key) != cursor:  # base64 may be read in more ways than it is written
+        raise InvalidParameter("cursor wants the `next` of the page before, unchanged.")
+    return key

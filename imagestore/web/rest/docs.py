@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, send_file
 from flask_openapi3.openapi import OpenAPI
+
+from imagestore.web.rest.schemas import LabelsChange
 
 docs = Blueprint("docs", __name__, url_prefix="/v1")
 
@@ -34,7 +37,10 @@ _POLICY = (
 def show_openapi() -> Response:
     app = current_app
     assert isinstance(app, OpenAPI)
-    return jsonify(app.api_doc)
+    document: dict[str, Any] = app.api_doc
+    # flask-openapi3 leaves out what it does not know of JSON Schema, such as propertyNames.
+    document["components"]["schemas"]["LabelsChange"] = LabelsChange.model_json_schema()
+    return jsonify(document)
 
 
 @docs.get("/docs")

@@ -20,10 +20,12 @@ from imagestore.web.journal import note
 from imagestore.web.rest.answers import (
     ERRORS,
     SECURITY,
+    TEXT,
     Responses,
     answer_json,
     base_url,
     decode_cursor,
+    described,
     encode_cursor,
     no_content,
     read_condition,
@@ -42,6 +44,7 @@ from imagestore.web.rest.schemas import (
     SignRequest,
     UploadQuery,
 )
+from imagestore.web.rest.texts import ContextText, Key, Tags, schema_of
 
 images = APIBlueprint(
     "images",
@@ -57,8 +60,9 @@ VERSION_ROUTES = re.compile(r".+/versions(/\d+(/restore)?)?")
 The digits are all that the routes take for a number. S3 has such keys, so this is no rule of `check_key`."""
 
 UPLOAD_ANSWERS: Responses = {
-    "201": ImageAnswer,
-    "408": ErrorAnswer,
+    "201": described(
+        ImageAnswer, "Stored, or there already", Location={"type": "string", "format": "uri"}, ETag=TEXT
+    ),
     "412": ErrorAnswer,
     "415": ErrorAnswer,
     "422": ErrorAnswer,
@@ -76,9 +80,9 @@ UPLOAD_BODY = {
                     "required": ["file"],
                     "properties": {
                         "file": {"type": "string", "format": "binary", "description": "The picture."},
-                        "key": {"type": "string"},
-                        "tags": {"type": "string", "description": "Separated by commas."},
-                        "context": {"type": "string", "description": "A JSON object of text to text."},
+                        "key": schema_of(Key),
+                        "tags": schema_of(Tags) | {"description": "Separated by commas."},
+                        "context": schema_of(ContextText) | {"description": "A JSON object of text to text."},
                     },
                 }
             },

@@ -5,15 +5,35 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from imagestore.core.image import MAX_CONTEXT_ENTRIES, MAX_TAGS, Bucket, Image, Version
 from imagestore.core.urls import delivery_path
 from imagestore.imaging.formats import media_type
 from imagestore.store.registry import CredentialRecord
+from imagestore.web.rest.texts import (
+    Absent,
+    BucketName,
+    Context,
+    ContextText,
+    Cursor,
+    Key,
+    Tag,
+    Tags,
+    optional,
+)
 
 Number = Annotated[int, Field(ge=0, lt=10**15, description="A version's number: Unix time in seconds.")]
 
+
+def _refuse_text(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("it should be a number, and not text or a truth value")
+    return value
+
+
+NoText = BeforeValidator(_refuse_text)
+"""For a number in a JSON body: pydantic would take "1" and true for 1, as it must in a query."""
 
 LONGEST_TEXT = 1024 * 1024
 """Characters: as many as a JSON body may have. With any bound pydantic reads the text of a string, and then
@@ -38,7 +58,7 @@ class BucketPath(Model):
 
 
 class ImagePath(BucketPath):
-    key: str = Field(description="The image's key; it may hold slashes.")
+    key: Key = Field(description="The image's key; it may hold slashes.")
 
 
 class VersionPath(ImagePath):
@@ -50,7 +70,7 @@ class CredentialPath(Model):
 
 
 class NewBucket(Model):
-    name: str = Field(description="3 to 63 of a-z, 0-9, '.' and '-'.", examples=["avatars"])
+    name: BucketName = Field(description="3 to 63 of a-z, 0-9, '.' and '-'.", examples=["avatars"])
     access: Literal["public-read", "private"] = Field(
         "private", description="Whether everybody may GET its images."
     )
@@ -77,35 +97,42 @@ class BucketList(Model):
 class UploadQuery(Model):
     """What goes with a body that is the picture itself."""
 
-    key: str | None = Field(None, description="The image's key; one is made if left out.")
-    tags: str | None = Field(None, description="Tags, separated by commas.")
-    context: str | None = Field(None, description='A JSON object of text to text, such as {"alt": "Ada"}.')
+    key: Key | Absent = optional("The image's key; one is made if left out.")
+    tags: Tags | Absent = optional("Tags, separated by commas.")
+    context: ContextText | Absent = optional('A JSON object of text to text, such as {"alt": "Ada"}.')
 
 
 class PutQuery(Model):
-    tags: str | None = Field(None, description="Tags, separated by commas.")
-    context: str | None = Field(None, description='A JSON object of text to text, such as {"alt": "Ada"}.')
+    tags: Tags | Absent = optional("Tags, separated by commas.")
+    context: ContextText | Absent = optional('A JSON object of text to text, such as {"alt": "Ada"}.')
 
 
 class LabelsChange(Model):
-    """What is left out stays as it is."""
+    """What is left out, or null, stays as it is."""
 
-    tags: list[str] | None = Field(None, max_length=MAX_TAGS)
-    context: dict[str, str] | None = Field(None, max_length=MAX_CONTEXT_ENTRIES)
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["tags"], "properties": {"tags": {"type": "array"}}},
+                {"required": ["context"], "properties": {"context": {"type": "object"}}},
+            ]
+        },
+    )
+
+    tags: list[Tag] | None = Field(None, max_length=MAX_TAGS)
+    context: Context | None = Field(None, max_length=MAX_CONTEXT_ENTRIES)
 
 
 class ListQuery(Model):
     prefix: str = Field("", description="Only keys that begin with this.")
-    tag: str | None = Field(None, description="Only images with this tag.")
+    tag: str | Absent = optional("Only images with this tag.")
     limit: int = Field(100, ge=1, le=1000, description="At most so many.")
-    cursor: str | None = Field(None, description="`next` of the page before.")
+    cursor: Cursor | Absent = optional("`next` of the page before.")
 
 
 class VersionsQuery(Model):
     limit: int = Field(100, ge=1, le=1000, description="At most so many.")
-    before: Number | None = Field(
-        None, description="Only versions below this number: `next` of the page before."
-    )
+    before: Number | Absent = optional("Only versions below this number: `next` of the page before.")
 
 
 class VersionAnswer(Model):
@@ -181,9 +208,9 @@ class VersionList(Model):
 
 
 class SignRequest(Model):
-    key: str
-    version: Number | None = Field(None, description="Sign the URL of this version.")
-    expires_in: int = Field(3600, ge=1, le=604800, description="Seconds.")
+    key: Key
+    version: Annotated[Number, NoText] | None = Field(None, description="Sign the URL of this version.")
+    expires_in: Annotated[int, NoText] = Field(3600, ge=1, le=604800, description="Seconds.")
 
 
 class SignedUrl(Model):
@@ -193,7 +220,9 @@ class SignedUrl(Model):
 
 class NewCredential(Model):
     scopes: list[Literal["read", "write", "admin"]] = Field(min_length=1)
-    buckets: list[str] | None = Field(None, description="Only these buckets; all if left out.")
+    buckets: list[BucketName] | None = Field(
+        None, min_length=1, description="Only these buckets; all if left out."
+    )
     description: str = Field("", max_length=200)
 
 

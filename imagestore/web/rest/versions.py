@@ -64,7 +64,7 @@ def show_version(path: VersionPath) -> Response:
 @versions.post(
     "/buckets/<string:bucket>/images/<path:key>/versions/<int:number>/restore",
     summary="Make an older version the newest again, as a new version of the same bytes",
-    responses={"201": ImageAnswer, "412": ErrorAnswer},
+    responses={"201": ImageAnswer, "405": ErrorAnswer, "412": ErrorAnswer},
 )
 def restore_version(path: VersionPath) -> Response:
     require(Action.WRITE, path.bucket)

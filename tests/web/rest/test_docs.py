@@ -12,6 +12,10 @@ from imagestore.app import create_app
 from imagestore.services import Services
 from imagestore.settings import Settings
 
+ANY_REQUEST = {400, 401, 403, 404, 408, 413, 414, 421, 429, 431, 500, 503}
+"""What may be answered whatever is asked: by the edge, the front door, or for want of a server."""
+HEADERS = {"401": {"WWW-Authenticate"}, "429": {"Retry-After"}, "503": {"Retry-After"}}
+
 
 @pytest.fixture(scope="module")
 def document(stranger: httpx.Client) -> dict[str, Any]:
@@ -72,7 +76,12 @@ def test_every_operation_is_whole(document: dict[str, Any]) -> None:
         assert in_path == set(re.findall(r"{(\w+)}", path)), place
         assert all(each["required"] for each in operation.get("parameters", ()) if each["in"] == "path")
         statuses = set(operation["responses"])
-        assert {"400", "401", "403", "404", "503"} < statuses, place
+        assert {str(status) for status in ANY_REQUEST} < statuses, place
+        for status, fields in HEADERS.items():
+            assert set(operation["responses"][status]["headers"]) == fields, place
+        for status, answer in operation["responses"].items():
+            expected = [] if status == "204" else ["application/json"]
+            assert list(answer.get("content", ())) == expected, place
         assert len({status for status in statuses if status.startswith("2")}) == 1, place
         assert all(answer["description"] for answer in operation["responses"].values()), place
         if method in ("put", "patch"):
