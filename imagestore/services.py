@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from imagestore.access.credentials import Secrets
@@ -10,18 +16,31 @@ from imagestore.cache.tier import Tier
 from imagestore.core.metrics import Metrics
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.limits import Limits
+from imagestore.library.alerts import Alerts
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
 from imagestore.library.fetch import Fetch
+from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
 from imagestore.library.ratelimits import RateLimits, Rates
+from imagestore.library.reading import Reader
+from imagestore.library.rounds import LEASE_SECONDS, Parts, Rounds, Schedule
+from imagestore.library.surveyor import Surveyor
+from imagestore.library.sweep import Sweep
 from imagestore.library.warmup import Warmup
+from imagestore.library.webhook import Webhook
 from imagestore.settings import Settings
 from imagestore.store.blobs import Blobs
+from imagestore.store.census import Census
+from imagestore.store.diary import Diary
+from imagestore.store.disks import Disks
 from imagestore.store.documents import Documents
+from imagestore.store.inventory import Inventory
+from imagestore.store.leases import Lease
 from imagestore.store.mongo import Mongo
 from imagestore.store.registry import Registry
+from imagestore.store.removals import Removals
 from imagestore.store.uploads import Uploads
 
 LONGEST_READ = 600.0
@@ -39,16 +58,14 @@ class Services:
         self.settings = settings
         self.spool = _spool_directory(settings)
         self.metrics = Metrics(enabled=settings.metrics != "off")
-        secrets = Secrets(
-            settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret
-        )
+        keys = Secrets(settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret)
         self.mongo = Mongo(
             settings.mongo_url,
             settings.mongo_database,
             write_timeout=settings.store_timeout,
             read_timeout=settings.read_timeout,
         )
-        self.tier = _open_tier(settings, secrets.derive("cache"), self.metrics)
+        self.tier = _open_tier(settings, keys.derive("cache"), self.metrics)
         self.decoders = DecoderPool(
             Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
             processes=settings.decoders,
@@ -60,8 +77,9 @@ class Services:
         documents, registry = Documents(self.mongo), Registry(self.mongo)
         blobs = Blobs(self.mongo, self.metrics)
         aliases = Aliases(self.tier, settings.alias_ttl, settings.stale_ttl)
+        self.diary = Diary(self.mongo)
         self.catalog = Catalog(documents, registry, aliases)
-        self.keyring = Keyring(registry, secrets, aliases)
+        self.keyring = Keyring(registry, keys, aliases)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
         self.ingest = Ingest(
             documents,
@@ -79,6 +97,41 @@ class Services:
         self.decoders.close()
         self.tier.close()
         self.mongo.close()
+
+
+UPKEEP_TIMEOUT = 20.0
+"""Seconds for one query of upkeep: nobody waits for these as for a picture, and they may read a cold disk."""
+
+
+@contextmanager
+def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
+    """The scheduled upkeep, with connections of its own."""
+    mongo = Mongo(
+        settings.mongo_url,
+        settings.mongo_database,
+        write_timeout=UPKEEP_TIMEOUT,
+        read_timeout=UPKEEP_TIMEOUT,
+    )
+    inventory, diary = Inventory(mongo), Diary(mongo)
+    grace = timedelta(seconds=settings.upkeep_grace)
+    fsck = Fsck(inventory, grace=grace)
+    post = Webhook(settings.alert_webhook, metrics).post if settings.alert_webhook else None
+    owner = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
+    parts = Parts(
+        surveyor=Surveyor(Census(mongo), Disks(settings.mongo_url, settings.mongo_database), diary),
+        sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
+        fsck=fsck,
+        reader=Reader(fsck, diary, "reading"),
+        alerts=Alerts(settings.alert_disk_used, settings.alert_days_left, post, settings.public_url),
+        diary=diary,
+        lease=Lease(mongo, "lease", owner=owner, seconds=LEASE_SECONDS),
+        metrics=metrics,
+    )
+    interval = timedelta(seconds=settings.upkeep_interval)
+    try:
+        yield Rounds(parts, Schedule(interval, settings.upkeep_rate, settings.upkeep_read_bytes))
+    finally:
+        mongo.close()
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from imagestore.core.addresses import HostNames, Networks
 from imagestore.core.rates import Rate
+from imagestore.core.thresholds import Thresholds
 
 PREFIX = "IMAGESTORE_"
 FILE_SUFFIX = "_FILE"
@@ -21,6 +22,7 @@ FILE_SUFFIX = "_FILE"
 
 KiB = 1024
 MiB = 1024 * KiB
+DAY = 86400
 SECRET_FILE_CHARACTERS = 16 * KiB
 
 _DATA = Path(".imagestore")
@@ -70,6 +72,13 @@ def _mongo_url(value: str) -> str:
 def _redis_url(value: str) -> str:
     if value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
         raise ValueError("wants a URL such as redis://cache.example.com:6379/0, or none")
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = _split(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("wants a URL such as https://hooks.example.com/abc")
     return value
 
 
@@ -299,6 +308,47 @@ class Settings:
     )
     redis_bytes: int = setting(
         "embedded", 256 * MiB, _integer(MiB, 1024**4), "`maxmemory` of the embedded redis-server."
+    )
+    # upkeep
+    upkeep: str = setting(
+        "upkeep",
+        "on",
+        _choice("on", "off"),
+        "Whether this node takes its turn at scheduled upkeep: on or off.",
+    )
+    upkeep_interval: float = setting(
+        "upkeep",
+        3600.0,
+        _seconds(1, 30 * DAY),
+        "From one sweep, quick check or look at the disks to the next.",
+    )
+    upkeep_grace: float = setting(
+        "upkeep", 3600.0, _seconds(0, 365 * DAY), "What is younger may be in use, and is let be by the sweep."
+    )
+    upkeep_rate: int = setting(
+        "upkeep", 1000, _integer(1, 10**9), "Documents a second that scheduled upkeep looks at or removes."
+    )
+    upkeep_read_bytes: int = setting(
+        "upkeep",
+        8 * MiB,
+        _integer(0, 1024**4),
+        "Bytes of images a second that the check of everything stored reads; 0 for no such check.",
+    )
+    alert_disk_used: Thresholds = setting(
+        "upkeep",
+        Thresholds(80, 90),
+        Thresholds.parse,
+        "Percent of a disk under MongoDB that are used: for a warning, and critical; or off.",
+    )
+    alert_days_left: Thresholds = setting(
+        "upkeep", Thresholds(30, 7), Thresholds.parse, "Days until such a disk is full: the same."
+    )
+    alert_webhook: str = setting(
+        "upkeep",
+        "",
+        _http_url,
+        "URL that gets a POST of JSON for each level that is reached or left. Empty: nobody is told.",
+        secret=True,
     )
     # client
     url: str = setting(

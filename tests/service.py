@@ -79,10 +79,11 @@ def await_that(holds: Callable[[], bool], told: Callable[[], str] = str) -> None
 def running_service(folder: Path, **settings: object) -> Iterator[Service]:
     """Serve on a free port with everything under `folder`, embedded servers too unless settings name some.
 
-    The service is ready when the block is entered, and stopped after it.
+    The service is ready when the block is entered, and stopped after it. Scheduled upkeep is off unless
+    settings turn it on, since what it does would be in the way of those who count, or damage, on purpose.
     """
     data, out, log = folder / "data", folder / "out", folder / "log"
-    wanted = {"bind": "127.0.0.1:0", "data": data, **settings}
+    wanted = {"bind": "127.0.0.1:0", "data": data, "upkeep": "off", **settings}
     with out.open("wb") as said, log.open("ab") as complained:
         process = subprocess.Popen(
             serve_command(),

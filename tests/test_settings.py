@@ -9,8 +9,12 @@ from imagestore.settings import SECRET_FILE_CHARACTERS, InvalidSetting, Settings
 
 pytestmark = pytest.mark.quick
 
-SECRETS = ("secret_key", "admin_secret", "mongo_url", "redis_url", "access_secret")
-URLS = {"mongo_url": "mongodb://user:hush@db/?replicaSet=rs0", "redis_url": "rediss://:hush@cache:6380/1"}
+SECRETS = ("secret_key", "admin_secret", "mongo_url", "redis_url", "alert_webhook", "access_secret")
+URLS = {
+    "mongo_url": "mongodb://user:hush@db/?replicaSet=rs0",
+    "redis_url": "rediss://:hush@cache:6380/1",
+    "alert_webhook": "https://hooks.example.com/hush",
+}
 
 
 def value_of(secret: str) -> str:
@@ -61,6 +65,13 @@ def test_the_environment_of_this_process_is_read_when_none_is_given(monkeypatch:
         ("rate_limit_address", "600"),
         ("rate_limit_writes", "0/minute"),
         ("rate_limit_failures", "5/fortnight"),
+        ("alert_disk_used", "80"),
+        ("alert_disk_used", "80,80"),
+        ("alert_disk_used", "80,90,95"),
+        ("alert_days_left", "30,soon"),
+        ("alert_days_left", "-1,-7"),
+        ("alert_days_left", "nan,inf"),
+        ("upkeep_interval", "0"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_variable(name: str, value: str) -> None:
@@ -80,6 +91,9 @@ def test_a_bad_value_is_refused_by_the_name_of_its_variable(name: str, value: st
         ("mongo_url", "mongodb://user:hush@[db/"),
         ("redis_url", "http://:hush@cache"),
         ("redis_url", "redis://:hush℀@cache"),
+        ("alert_webhook", "hooks.example.com/hush"),
+        ("alert_webhook", "ftp://hooks.example.com/hush"),
+        ("alert_webhook", "https:///hush"),
     ],
 )
 def test_a_bad_url_is_refused_without_showing_its_password(name: str, value: str) -> None:
@@ -100,6 +114,13 @@ def test_what_was_loaded_can_be_handed_on_as_an_environment() -> None:
     assert Settings.load(environment) == settings
     assert set(environment) == {f"IMAGESTORE_{name.upper()}" for name in chosen}
     assert Settings().environment() == {}
+
+
+@pytest.mark.parametrize("text", ["off", "30,7", "80,90", "0.5,0.1"])
+def test_thresholds_are_shown_as_they_were_given(text: str) -> None:
+    settings = Settings.load({"IMAGESTORE_ALERT_DAYS_LEFT": text})
+    assert str(settings.alert_days_left) == text
+    assert Settings.load(settings.environment()) == settings
 
 
 def test_the_secrets_and_no_others_may_be_given_by_file() -> None:

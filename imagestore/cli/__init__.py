@@ -8,10 +8,12 @@ progress.py     a progress bar
 notes.py        what `serve` keeps in the data folder: keys, and where the service is
 serve.py        `serve`: embedded servers, gunicorn
 server.py       gunicorn, set up and run in this process
+caretaker.py    the process of scheduled upkeep, which `serve` runs beside its workers
 greeting.py     what `serve` prints once the service answers
 upkeep.py       `fsck` and `gc`, which work on the database itself
-doctor.py       `doctor`; checks/ has what it examines
+stats.py        `stats`, which does so too
 backup.py       `backup` and `restore`, which do so too
+doctor.py       `doctor`; checks/ has what it examines
 upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
 """
 
@@ -28,6 +30,7 @@ from imagestore.cli.doctor import doctor
 from imagestore.cli.images import get, ls, rm, show, sign
 from imagestore.cli.serve import serve
 from imagestore.cli.settings import settings
+from imagestore.cli.stats import stats
 from imagestore.cli.terminal import Program
 from imagestore.cli.upkeep import fsck, gc
 from imagestore.cli.upload import upload
@@ -58,5 +61,5 @@ def main() -> None:
 
 for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings, completion):
     main.add_command(_command)
-for _command in (fsck, gc, backup, restore, doctor):
+for _command in (fsck, gc, stats, backup, restore, doctor):
     main.add_command(_command)

@@ -48,12 +48,12 @@ def serve(bind: str | None, workers: int | None) -> None:
     settings = Settings.load(
         os.environ | {name: value for name, value in chosen.items() if value is not None}
     )
-    _set_up_logging(settings)
+    set_up_log(settings)
     signal.signal(signal.SIGTERM, _leave)  # until gunicorn takes the signals over
     _run(settings)
 
 
-def _set_up_logging(settings: Settings, *made: str) -> None:
+def set_up_log(settings: Settings, *made: str) -> None:
     """With every secret kept out that the settings hold or that was `made`."""
     urls = (settings.mongo_url, settings.redis_url)
     set_up_logging(
@@ -61,7 +61,13 @@ def _set_up_logging(settings: Settings, *made: str) -> None:
         settings.log_format,
         access=settings.access_log == "on",
         audit=settings.audit_log == "on",
-        secrets=[settings.secret_key, settings.admin_secret, *map(password_of, urls), *made],
+        secrets=[
+            settings.secret_key,
+            settings.admin_secret,
+            settings.alert_webhook,
+            *map(password_of, urls),
+            *made,
+        ],
     )
 
 
@@ -87,7 +93,9 @@ def _run(settings: Settings) -> NoReturn:
 
 
 def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> NoReturn:
-    from imagestore.cli.server import Server, run_beside, url_of  # the other commands need not wait for these
+    # The other commands need not wait for these.
+    from imagestore.cli.caretaker import Caretaker
+    from imagestore.cli.server import Server, run_beside, url_of
 
     mongo_url = embedded.mongo.url if embedded.mongo else ""
     redis_url = embedded.redis.url if embedded.redis else ""
@@ -98,7 +106,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
     notes.write_mongo_url(mongo_url)
     notes.write_redis_url(redis_url)
     settings, secret, made = _with_keys(settings, notes)
-    _set_up_logging(settings, secret)
+    set_up_log(settings, secret)
     _ensure_indexes(settings)
     _hide_secrets(settings)
     greeting = Greeting(
@@ -108,8 +116,18 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
         redis_url=redis_url,
         first_start=made,
     )
-    with _metrics_folder(settings) as on_worker_end:
-        Server(settings, listener, lambda: run_beside(greeting.give), on_worker_end, embedded.look).run()
+    with _metrics_folder(settings) as fold, Caretaker(settings, fold) as caretaker:
+
+        def look(workers: Collection[int]) -> None:
+            embedded.look()
+            if settings.upkeep == "on":
+                caretaker.look(workers)
+
+        def end_worker(dead: int, living: Collection[int]) -> None:
+            if fold is not None:
+                fold(dead, {*living, *caretaker.pids})
+
+        Server(settings, listener, lambda: run_beside(greeting.give), end_worker, look).run()
     raise AssertionError("gunicorn ends in SystemExit")
 
 

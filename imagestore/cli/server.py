@@ -39,8 +39,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     Workers get `settings` by the fork, since the environment of their children should hold no secret.
     `on_listening` is called in this process, before the first fork; `on_worker_end` after the end of each
-    worker, with its process id and those of the others; `look` about once a second. An EmbeddedError that
-    `look` raises ends the service, with status 1.
+    worker, with its process id and those of the others; `look` about once a second, with those of all. An
+    EmbeddedError that `look` raises ends the service, with status 1.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         listener: socket.socket,
         on_listening: Callable[[], None],
         on_worker_end: Callable[[int, Collection[int]], None] | None = None,
-        look: Callable[[], None] = lambda: None,
+        look: Callable[[Collection[int]], None] = lambda workers: None,
     ) -> None:
         self.look = look
         self._settings = settings
@@ -165,7 +165,7 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         super().manage_workers()
         self._retire()
         try:
-            self.app.look()
+            self.app.look(set(self.WORKERS))
         except EmbeddedError as error:
             log.error("%s", error)
             self.stop()

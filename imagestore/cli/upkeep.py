@@ -162,9 +162,9 @@ def gc(dry_run: bool, grace: timedelta, rate: float | None, as_json: bool) -> No
     interrupted. Works on the database itself, as `imagestore fsck` does.
     """
     with open_mongo() as mongo, progress_bar("sweeping", wanted=not as_json) as bar:
-        if mongo.missing_indexes():
-            raise Failure("The database lacks indexes: start the service once, which builds them.")
         sweep = Sweep(Inventory(mongo), Removals(mongo), Documents(mongo), grace=grace)
+        if sweep.missing_indexes():
+            raise Failure("The database lacks indexes: start the service once, which builds them.")
         swept = sweep.run(dry_run=dry_run, pace=Pace(rate), progress=bar)
     shown = swept.planned if dry_run else swept.taken
     if as_json:
@@ -200,7 +200,17 @@ def _plain(tally: Tally[Removal]) -> dict[str, Any]:
 
 @contextmanager
 def open_mongo() -> Iterator[Mongo]:
-    """The database that the settings name, else the embedded one that was noted. Raises Failure."""
+    """The database that `known_database` names. Raises Failure."""
+    url, name, patience = known_database()
+    with _opened(url, name, patience) as mongo:
+        mongo.ping()  # one that is not there is told at once, not at the long deadline
+    with _opened(url, name, DEADLINE) as mongo:
+        yield mongo
+
+
+def known_database() -> tuple[str, str, float]:
+    """URL and name of the one that the settings name, else of the embedded one that was noted; and how long
+    a service waits for it. Raises Failure."""
     settings = Settings.load()
     url = settings.mongo_url or Notes(settings.data).mongo_url()
     if not url:
@@ -208,10 +218,7 @@ def open_mongo() -> Iterator[Mongo]:
             f"No database is known in {settings.data}: set IMAGESTORE_MONGO_URL, or, for the embedded "
             "MongoDB, run this where `imagestore serve` runs."
         )
-    with _opened(url, settings.mongo_database, settings.read_timeout) as mongo:
-        mongo.ping()  # one that is not there is told at once, not at the long deadline
-    with _opened(url, settings.mongo_database, DEADLINE) as mongo:
-        yield mongo
+    return url, settings.mongo_database, settings.read_timeout
 
 
 @contextmanager

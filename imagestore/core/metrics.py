@@ -3,6 +3,8 @@
 The counters are the Prometheus client library's. Within `imagestore serve` each worker keeps its own in
 memory-mapped files, whose folder PROMETHEUS_MULTIPROC_DIR names, and an answer to a scraper adds up all of
 them; elsewhere they are in memory. That library's mapped files are the only input and output on this floor.
+
+This file is longer than 300 lines because every metric stands in its one table.
 """
 
 from __future__ import annotations
@@ -141,6 +143,65 @@ RATE_LIMITED = Metric(
     ("address", "credential", "writes", "failures"),
 )
 
+VOLUME_BYTES = Metric(
+    "imagestore_volume_bytes",
+    "gauge",
+    "Bytes of every version, of every different blob once, and of blobs that a sweep is to remove: "
+    "as the upkeep of all nodes last counted them.",
+    ("kind",),
+)
+VOLUME_ITEMS = Metric(
+    "imagestore_volume_items", "gauge", "Buckets, images, versions, blobs, blobs to be removed.", ("kind",)
+)
+DISK_BYTES = Metric(
+    "imagestore_disk_bytes",
+    "gauge",
+    "The disk under a member of the database: its size, what is used, and what of that MongoDB reuses. "
+    "NaN where the member cannot be asked.",
+    ("member", "kind"),
+)
+DISK_GROWTH = Metric(
+    "imagestore_disk_growth_bytes", "gauge", "What such a disk fills by a day. NaN if not known.", ("member",)
+)
+DISK_DAYS = Metric(
+    "imagestore_disk_days_left",
+    "gauge",
+    "Days until such a disk is full. +Inf if it does not fill, NaN if that is not known.",
+    ("member",),
+)
+FINDINGS = Metric(
+    "imagestore_findings", "gauge", "What the last checks found wrong, by severity.", ("severity",)
+)
+ALERTS = Metric("imagestore_alert_level", "gauge", "Alerts: 0 ok, 1 warning, 2 critical.", ("alert",))
+UPKEEP_ENDED = Metric(
+    "imagestore_upkeep_timestamp_seconds",
+    "gauge",
+    "When each part of upkeep was last done: Unix time.",
+    ("job",),
+)
+UPKEEP_FAILED = Metric(
+    "imagestore_upkeep_failures_total", "counter", "Parts of upkeep that failed on this node.", ("job",)
+)
+UPKEEP_REMOVED = Metric(
+    "imagestore_upkeep_removed_bytes_total", "counter", "Bytes of blobs that sweeps of this node removed."
+)
+UPKEEP_READ = Metric(
+    "imagestore_upkeep_read_bytes_total", "counter", "Bytes that readings of all blobs read on this node."
+)
+UPKEEP_LEASE = Metric("imagestore_upkeep_lease", "gauge", "1 on the node that does the upkeep now.")
+DAMAGE_NOTED = Metric(
+    "imagestore_blob_damage_noted_total",
+    "counter",
+    "Reads that met damage of which the upkeep of all nodes was told.",
+)
+WEBHOOK = Metric(
+    "imagestore_webhook_total",
+    "counter",
+    "Alerts told to the webhook, or not.",
+    ("result",),
+    ("sent", "failed"),
+)
+
 TABLE = (
     HTTP_REQUESTS,
     HTTP_SECONDS,
@@ -166,20 +227,35 @@ TABLE = (
     WORKERS,
     BUILD,
     RATE_LIMITED,
+    VOLUME_BYTES,
+    VOLUME_ITEMS,
+    DISK_BYTES,
+    DISK_GROWTH,
+    DISK_DAYS,
+    FINDINGS,
+    ALERTS,
+    UPKEEP_ENDED,
+    UPKEEP_FAILED,
+    UPKEEP_REMOVED,
+    UPKEEP_READ,
+    UPKEEP_LEASE,
+    DAMAGE_NOTED,
+    WEBHOOK,
 )
 
 
 class Metrics:
-    """The counters of one process: made once in each worker, after the fork. Safe to use from many threads.
+    """The counters of one process, made once in each, after the fork. Safe to use from many threads.
 
     A counter or histogram never goes back while the service runs, whichever workers come and go; a gauge is
-    the sum over the workers that live. One that is not `enabled` counts nothing, at next to no cost.
+    the sum over the processes that live. A process that is no `worker` is not counted as one. One that is
+    not `enabled` counts nothing, at next to no cost.
 
     Raises RuntimeError when the client library was imported before FOLDER_VARIABLE was set: it chooses
     at that moment where counters are kept, and would keep each worker's to itself.
     """
 
-    def __init__(self, *, enabled: bool = True) -> None:
+    def __init__(self, *, enabled: bool = True, worker: bool = True) -> None:
         self._parts: dict[str, Any] = {}
         self._children: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._folder: str | None = None
@@ -206,8 +282,9 @@ class Metrics:
                 self._parts[metric.name] = Histogram(*given, registry=self._registry, buckets=metric.buckets)
             for value in metric.values:
                 self._parts[metric.name].labels(value)
-        self.put(WORKERS, 1)
-        self.put(BUILD, 1, __version__)
+        if worker:
+            self.put(WORKERS, 1)
+            self.put(BUILD, 1, __version__)
 
     @property
     def enabled(self) -> bool:

@@ -49,19 +49,24 @@ class Reader:
         except ValidationError:
             return None
 
-    def begin(self) -> Reading:
-        """The reading that was cut short; else a new one."""
+    def begin(self, *, carry: bool = False) -> Reading:
+        """The reading that was cut short; else a new one, which may `carry` what the last one found."""
         last = self.last()
         if last is not None and last.ended is None and last.depth == self.depth:
             return last
-        return Reading(datetime.now(UTC), self.depth)
+        fresh = Reading(datetime.now(UTC), self.depth)
+        if carry and last is not None:
+            for finding in last.found.listed:
+                fresh.found.add(finding.kind, finding)
+        return fresh
 
     def go_on(self, reading: Reading, pace: Pace) -> Iterator[Part]:
         """The parts that are left. What was found and how far it is, is kept as they go by."""
         kept = time.monotonic()
         for part in self._fsck.read_blobs(self.depth, pace, after=reading.place):
             for finding in part.findings:
-                reading.found.add(finding.kind, finding)
+                if finding not in reading.found.listed:
+                    reading.found.add(finding.kind, finding)
             reading.place, reading.files = part.last, reading.files + part.size
             if part.findings or time.monotonic() - kept >= KEEP_SECONDS:
                 self.keep(reading)

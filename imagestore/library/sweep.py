@@ -82,6 +82,10 @@ class Sweep:
         self._documents = documents
         self._grace = grace
 
+    def missing_indexes(self) -> list[str]:
+        """Without one of these a sweep would take for ever, or not be safe: then it must not run."""
+        return self._inventory.missing_indexes()
+
     def run(
         self, *, dry_run: bool = False, pace: Pace | None = None, progress: Progress | None = None
     ) -> Swept:

@@ -151,6 +151,7 @@ class Tally(Generic[Item]):
 
 class Pace:
     """Lets things pass no faster than `rate` a second, and bytes no faster than `byte_rate`; None: no bound.
+    `bytes` is how many of these there were.
 
     `beat` is called about once a second while things pass: it may raise, to stop who goes at this pace.
     """
@@ -165,6 +166,7 @@ class Pace:
         self._rate = rate
         self._byte_rate = byte_rate
         self._beat = beat
+        self.bytes = 0
         self._due = self._bytes_due = time.monotonic()
 
     def slices(self, pages: Iterable[Sequence[Item]]) -> Iterator[Sequence[Item]]:
@@ -182,6 +184,7 @@ class Pace:
 
     def take_bytes(self, size: int) -> None:
         """Wait until `size` more bytes may have passed."""
+        self.bytes += size
         self._bytes_due = self._await(self._bytes_due, size, self._byte_rate)
 
     def _await(self, due: float, count: int, rate: float | None) -> float:

@@ -24,9 +24,9 @@ class Diary:
         self._pages = mongo.collection("upkeep")
         self._samples = mongo.collection("capacity")
 
-    def read(self) -> dict[str, Document]:
-        """Every page, without the lists that `read_page` gives."""
-        with self._mongo.reading():
+    def read(self, seconds: float | None = None) -> dict[str, Document]:
+        """Every page, without the lists that `read_page` gives; waits for `seconds` at most."""
+        with self._mongo.reading(seconds):
             found = list(self._pages.find({}, {"found.listed": 0}))
         return {each.pop("_id"): each for each in found}
 

@@ -92,9 +92,10 @@ class Mongo:
         return self.database[name]
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Bound what is read inside by the read deadline. Raises StoreUnavailable for any failure."""
-        with self._bounded(self._read_timeout):
+    def reading(self, seconds: float | None = None) -> Iterator[None]:
+        """Bound what is read inside, by the read deadline if `seconds` is not given. Raises StoreUnavailable
+        for any failure."""
+        with self._bounded(self._read_timeout if seconds is None else seconds):
             yield
 
     def find(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -9,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 from imagestore.access.policies import Action
 from imagestore.core.errors import RouteNotFound, StoreUnavailable
 from imagestore.core.metrics import BLOB_DAMAGE, CONTENT_TYPE
+from imagestore.library.survey import Level, Survey
 from imagestore.web.frontdoor import require, services
 
 ops = Blueprint("ops", __name__)
@@ -29,6 +31,7 @@ def healthz() -> Response:
 @ops.get("/readyz")
 def readyz() -> tuple[Response, int]:
     """200 when it can serve, else 503; both name the state of each part. A missing Redis does not stop it."""
+    deadline = time.monotonic() + READY_SECONDS
     mongodb, missing = _mongodb()
     parts = {"mongodb": mongodb, "redis": _redis()}
     details: dict[str, Any] = {
@@ -40,6 +43,8 @@ def readyz() -> tuple[Response, int]:
     if damage is not None:
         details["damaged_reads"] = int(damage)
     ready = mongodb == "up"
+    if ready:
+        details |= _upkeep(max(0.1, deadline - time.monotonic()))
     answer = {"status": "ready" if ready else "not ready", "parts": parts, "details": details}
     return jsonify(answer), 200 if ready else 503
 
@@ -61,6 +66,22 @@ def _mongodb() -> tuple[str, list[str]]:
     except StoreUnavailable:
         return "down", []
     return f"lacks indexes: {'; '.join(missing)}" if missing else "up", missing
+
+
+def _upkeep(seconds: float) -> dict[str, Any]:
+    """What scheduled upkeep found last, on whichever node: as far as it is known, in `seconds` at most."""
+    try:
+        survey = Survey.read(services().diary, seconds)
+    except StoreUnavailable:
+        return {}
+    standings = survey.standings().items()
+    found: dict[str, Any] = {
+        "alerts": {name: each.level for name, each in standings if each.level is not Level.OK}
+    }
+    if survey.check is not None:
+        checked = survey.check.at.isoformat(timespec="seconds")
+        found |= {"findings": survey.severities(), "checked": checked}
+    return found
 
 
 def _redis() -> str:

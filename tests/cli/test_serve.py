@@ -118,7 +118,7 @@ def test_the_credential_is_shown_once_and_all_of_it_outlives_a_restart(tail: Pat
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_all_of_it_quietly(tail: Path, number: signal.Signals) -> None:
-    with running_service(tail) as service:
+    with running_service(tail, upkeep="on") as service:
         with service.client() as client:
             client.upload("default", pictures.jpeg(), "a.jpg")
             assert service.stop(number) == 0
@@ -217,7 +217,7 @@ def servers_of(service: Service, name: str) -> list[int]:
 
 
 def test_a_kill_leaves_nothing_behind(tail: Path) -> None:
-    with running_service(tail) as service:
+    with running_service(tail, upkeep="on") as service:
         with service.client() as client:
             client.upload("default", pictures.jpeg(), "a.jpg")
         service.process.kill()

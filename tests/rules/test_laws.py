@@ -28,7 +28,7 @@ HOMES = {
     "werkzeug": ("web/",),
     "click": ("cli/",),
     "rich": ("cli/",),
-    "httpx": ("client/",),
+    "httpx": ("client/", "library/webhook.py"),
     "prometheus_client": ("core/metrics",),
     "gunicorn": ("cli/", "edge/"),
 }
