@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from imagestore.cache.tier import Tier
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
@@ -49,19 +51,14 @@ class Aliases:
         )
 
     def write_bucket(self, bucket: Bucket) -> None:
-        payload = {
-            "visibility": bucket.visibility,
-            "created": bucket.created.timestamp(),
-            "generation": bucket.generation,
-        }
-        self._write(_bucket_name(bucket.name), bucket.generation, payload)
+        self._write(_bucket_name(bucket.name), bucket.generation, _bucket_payload, bucket)
 
     def write_image(self, image: Image) -> None:
-        self._write(_image_name(image.bucket, image.key), image.generation, _payload(image.version))
+        self._write(_image_name(image.bucket, image.key), image.generation, _payload, image.version)
 
     def write_version(self, version: Version) -> None:
         """A version has no generation of its own: only its removal, generation 1, comes after it."""
-        self._write(_version_name(version.bucket, version.key, version.number), 0, _payload(version))
+        self._write(_version_name(version.bucket, version.key, version.number), 0, _payload, version)
 
     def read_credential(self, access_key: str, *, stale: bool = False) -> dict[str, Any] | None:
         name = _credential_name(access_key)
@@ -69,7 +66,7 @@ class Aliases:
         return json.loads(alias.payload) if alias else None
 
     def write_credential(self, access_key: str, payload: dict[str, Any]) -> None:
-        self._write(_credential_name(access_key), 0, payload)
+        self._write(_credential_name(access_key), 0, dict, payload)
 
     def forget_bucket(self, name: str, generation: int) -> None:
         self._forget(f"bucket {name!r}", [(_bucket_name(name), generation)])
@@ -104,9 +101,10 @@ class Aliases:
                 "Redis was not told of a change: old knowledge of %s may be believed until %s", what, until
             )
 
-    def _write(self, name: str, generation: int, payload: dict[str, Any]) -> None:
-        text = json.dumps(payload, separators=(",", ":")).encode()
-        self._tier.write_alias(name, generation, text, self._ttl)
+    def _write(self, name: str, generation: int, shape: Callable[[T], dict[str, Any]], value: T) -> None:
+        if self._tier.enabled:
+            text = json.dumps(shape(value), separators=(",", ":")).encode()
+            self._tier.write_alias(name, generation, text, self._ttl)
 
 
 def _bucket_name(bucket: str) -> str:
@@ -125,15 +123,27 @@ def _credential_name(access_key: str) -> str:
     return f"credential/{access_key}"
 
 
+def _bucket_payload(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "visibility": bucket.visibility,
+        "created": bucket.created.timestamp(),
+        "generation": bucket.generation,
+    }
+
+
 def _payload(version: Version) -> dict[str, Any]:
-    blob = asdict(version.blob)
     return {
         "number": version.number,
         "id": version.version_id,
         "created": version.created.timestamp(),
-        "blob": blob,
-        "facts": asdict(version.facts),
+        "blob": _fields(version.blob),
+        "facts": _fields(version.facts),
     }
+
+
+def _fields(value: BlobRef | Facts) -> dict[str, Any]:
+    """As `dataclasses.asdict`, which copies deep what needs no copy, on the way of every miss."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:

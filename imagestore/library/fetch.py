@@ -108,6 +108,8 @@ class Fetch:
     ) -> Found:
         with timings.measure("alias"):
             known_bucket, newest, exact = self._aliases.read(bucket, key, wanted)
+        if known_bucket is None and newest is None and wanted is None:
+            return self._find_both(bucket, key, allow, timings)
         found_bucket = known_bucket or self.bucket(bucket)
         allow(found_bucket)
         if wanted is not None:
@@ -117,6 +119,21 @@ class Fetch:
                 return Found(found_bucket, version, immutable=True, remembered=known is not None)
         version = newest or self._find_newest(bucket, key, timings)
         return Found(found_bucket, version, immutable=False, remembered=newest is not None)
+
+    def _find_both(self, bucket: str, key: str, allow: Callable[[Bucket], None], timings: Timings) -> Found:
+        """Where Redis knows neither the bucket nor the image."""
+        with timings.measure("mongo"):
+            found_bucket, image = self._documents.find_with_bucket(bucket, key)
+        if found_bucket is None:
+            raise BucketNotFound.named(bucket)
+        self._aliases.write_bucket(found_bucket)
+        allow(found_bucket)
+        if image is None:
+            version = self._find_newest(bucket, key, timings)
+        else:
+            self._aliases.write_image(image)
+            version = image.version
+        return Found(found_bucket, version, immutable=False, remembered=False)
 
     def stale(
         self, bucket: str, key: str, wanted: int | None, allow: Callable[[Bucket], None]

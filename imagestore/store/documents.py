@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import WriteContention
-from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
+from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.registry import read_bucket
 from imagestore.store.shapes import label_fields, pointer_fields, read_image, read_version, version_document
 
 PUBLISH_TRIES = 20
@@ -55,6 +57,22 @@ class Documents:
         wanted = {"bucket": bucket, "key": key, "live": True}
         document = self._mongo.find(lambda database: database["images"].find_one(wanted))
         return read_image(document) if document else None
+
+    def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Image | None]:
+        """The bucket and its image under `key`, each None where there is none, in one round trip."""
+        named = {"bucket": bucket, "key": key, "live": True}
+        pipeline: list[Document] = [
+            {"$match": {"_id": bucket, "live": True}},
+            {"$unionWith": {"coll": "images", "pipeline": [{"$match": named}]}},
+        ]
+
+        def look(database: Database[Document]) -> list[Document]:
+            return list(database["buckets"].aggregate(pipeline))
+
+        found = self._mongo.find(look, whole=lambda documents: len(documents) == 2) or []
+        buckets = [read_bucket(each) for each in found if "key" not in each]
+        images = [read_image(each) for each in found if "key" in each]
+        return next(iter(buckets), None), next(iter(images), None)
 
     def find_version(self, bucket: str, key: str, number: int) -> Version | None:
         wanted = {"bucket": bucket, "key": key, "number": number}

@@ -104,12 +104,14 @@ class Mongo:
         *,
         patience: float | None = None,
         max_staleness: int = MAX_STALENESS,
+        whole: Callable[[T], bool] = lambda found: True,
     ) -> T | None:
         """What `look` finds in the database by way of the primary, or, where none answers, of a secondary.
 
         The primary gets `patience` seconds, by default the read deadline, the time in which one is elected
         included. What a secondary does not have is not known to be missing: only what `look` finds there is
-        believed, and it may be `max_staleness` seconds old (-1: any age, for what never changes).
+        believed, if it is `whole`, and it may be `max_staleness` seconds old (-1: any age, for what never
+        changes).
 
         Raises StoreUnavailable when neither tells, within LOST_SECONDS when no member answers at all.
         """
@@ -118,7 +120,7 @@ class Mongo:
                 return look(self.database)
         except StoreUnavailable:
             found = self._look_in_secondary(look, max_staleness)
-            if found is None:
+            if found is None or not whole(found):
                 raise
             return found
 

@@ -51,16 +51,16 @@ class Registry:
                 f"There is a bucket {name!r} already: use it, or choose another name."
             ) from None
         assert document is not None  # an upsert has something to return
-        return _bucket(document)
+        return read_bucket(document)
 
     def find_bucket(self, name: str) -> Bucket | None:
         wanted = {"_id": name, "live": True}
         document = self._mongo.find(lambda database: database["buckets"].find_one(wanted))
-        return _bucket(document) if document else None
+        return read_bucket(document) if document else None
 
     def list_buckets(self) -> list[Bucket]:
         with self._mongo.reading():
-            return [_bucket(each) for each in self._buckets.find({"live": True}).sort("_id", ASCENDING)]
+            return [read_bucket(each) for each in self._buckets.find({"live": True}).sort("_id", ASCENDING)]
 
     def set_visibility(self, name: str, visibility: Visibility) -> Bucket | None:
         with self._mongo.writing():
@@ -69,7 +69,7 @@ class Registry:
                 {"$set": {"visibility": visibility}, "$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
-        return _bucket(document) if document else None
+        return read_bucket(document) if document else None
 
     def set_live(self, name: str, live: bool) -> int | None:
         """Take the name away or give it back; return its generation, None if it was not the other way."""
@@ -106,7 +106,7 @@ class Registry:
             return self._credentials.delete_one({"_id": access_key}).deleted_count == 1
 
 
-def _bucket(document: Document) -> Bucket:
+def read_bucket(document: Document) -> Bucket:
     return Bucket(document["_id"], document["visibility"], document["created"], document["generation"])
 
 

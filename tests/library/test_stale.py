@@ -33,7 +33,7 @@ def hasty(house: House, open_house: OpenHouse) -> House:
 def outage(mongo: Server) -> Iterator[None]:
     """Everything is out of date in Redis, and MongoDB answers no read."""
     time.sleep(1.1)
-    with failing(mongo, ["find"], errorCode=2):
+    with failing(mongo, ["find", "aggregate"], errorCode=2):
         yield
 
 
@@ -51,7 +51,7 @@ def test_a_name_that_redis_knew_is_still_answered(mongo: Server, hasty: House) -
 def test_what_is_fresh_is_not_called_stale(mongo: Server, house: House) -> None:
     house.put("a", picture())
     house.find("a")
-    with failing(mongo, ["find"], errorCode=2):
+    with failing(mongo, ["find", "aggregate"], errorCode=2):
         assert not house.find("a").stale
 
 
