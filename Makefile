@@ -15,11 +15,19 @@ help: ## list these targets
 run: $(VENV)/.runs ## start the service with its own MongoDB and Redis; Ctrl-C stops it
 	@$(BIN)/imagestore serve
 
-test: $(VENV)/.tests ## run every test, on real servers
-	$(BIN)/pytest
+# Most tests wait for a server rather than compute, so twice as many run at once as a small machine has cores. The
+# tests of a file stay together, since they share servers. Files come in the order of their names: by the number of
+# their tests, as xdist would have it, those with few but long ones come last, and the run waits for the last of them.
+JOBS ?= 4
+at_once = -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+# What is broken in tests/faults must mend itself in so many seconds: nothing else runs beside that.
+test: $(VENV)/.tests ## run every test, on real servers, JOBS at once (4)
+	$(BIN)/pytest $(at_once) --ignore tests/faults
+	$(BIN)/pytest tests/faults
 
 quick: $(VENV)/.tests ## run the tests that need no server
-	$(BIN)/pytest -m quick
+	$(BIN)/pytest $(at_once) -m quick
 
 TIMES ?= 5
 

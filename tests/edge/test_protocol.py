@@ -185,7 +185,7 @@ def test_pipelined_requests_that_are_not_read_are_reset(tmp_path: Path) -> None:
         client.setblocking(False)
         with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
             for _ in range(100_000):
-                client.send(b"PUT /raise HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+                client.send(b"PUT /whole?bytes=2000 HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
         await_that(lambda: connections(server) == 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.streams import Blob
 from imagestore.embedded import Server
-from imagestore.library.archive import BackupUnusable, Index, Lines, Manifest, blob_path, index_path, make_id
+from imagestore.library.archive import BackupUnusable, Index, Lines, Manifest, blob_path, index_path
 from imagestore.library.archive_tar import TarSource, TarTarget
 from imagestore.library.restore_report import Trouble
 from imagestore.store.mongo import Mongo
@@ -21,7 +21,7 @@ from tests.library.archives import DATA, SMALL, Archives, Pipe, contents, fill, 
 from tests.library.stored import Stored
 from tests.store.samples import digest_of
 
-ID = make_id()
+ID = "20240229T120001Z-0a1b2c3d"
 FIRST, SECOND = digest_of(SMALL[0]), digest_of(SMALL[1])
 
 

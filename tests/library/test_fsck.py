@@ -89,24 +89,24 @@ def move_claim(stored: Stored, image: Image) -> None:
     )
 
 
-DAMAGE: list[tuple[Callable[[Stored, Image], object], set[Kind]]] = [
-    (drop("blobs.chunks", by_file), {Kind.CHUNK_MISSING}),
-    (break_chunk(lambda data: data[:-1]), {Kind.CHUNK_RESIZED}),
-    (break_chunk(lambda data: data + b"x"), {Kind.CHUNK_RESIZED}),
-    (break_chunk(lambda data: b""), {Kind.CHUNK_RESIZED}),
-    (add_chunks, {Kind.CHUNK_EXTRA}),
-    (
+DAMAGE: dict[str, tuple[Callable[[Stored, Image], object], set[Kind]]] = {
+    "no chunk": (drop("blobs.chunks", by_file), {Kind.CHUNK_MISSING}),
+    "a chunk cut": (break_chunk(lambda data: data[:-1]), {Kind.CHUNK_RESIZED}),
+    "a chunk grown": (break_chunk(lambda data: data + b"x"), {Kind.CHUNK_RESIZED}),
+    "a chunk empty": (break_chunk(lambda data: b""), {Kind.CHUNK_RESIZED}),
+    "more chunks": (add_chunks, {Kind.CHUNK_EXTRA}),
+    "no file": (
         drop("blobs.files", lambda image: {"_id": ObjectId(image.version.blob.file_id)}),
         {Kind.BLOB_MISSING, Kind.CLAIM_DANGLING},
     ),
-    (drop("claims", lambda image: {"_id": image.version.digest}), {Kind.FILE_UNCLAIMED}),
-    (move_claim, {Kind.FILE_UNCLAIMED, Kind.DIGEST_WRONG}),
-    (drop("versions", lambda image: {"_id": image.version.version_id}), {Kind.VERSION_MISSING}),
-    (drop("images", lambda image: {"key": image.key}), {Kind.IMAGE_MISSING}),
-]
+    "no claim": (drop("claims", lambda image: {"_id": image.version.digest}), {Kind.FILE_UNCLAIMED}),
+    "another's file": (move_claim, {Kind.FILE_UNCLAIMED, Kind.DIGEST_WRONG}),
+    "no version": (drop("versions", lambda image: {"_id": image.version.version_id}), {Kind.VERSION_MISSING}),
+    "no image": (drop("images", lambda image: {"key": image.key}), {Kind.IMAGE_MISSING}),
+}
 
 
-@pytest.mark.parametrize(("damage", "expected"), DAMAGE, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("damage", "expected"), DAMAGE.values(), ids=DAMAGE)
 def test_damage_is_found_by_every_check(
     stored: Stored, image: Image, damage: Callable[[Stored, Image], object], expected: set[Kind]
 ) -> None:
