@@ -39,6 +39,10 @@ def test_every_thread_may_ask_redis_at_once(tmp_path: Path) -> None:
         # None of them is answered before all are connected, so none can take the connection of another.
         connections = [closing.enter_context(server.accept()[0]) for _ in callers]
         for connection in connections:
+            connection.settimeout(PATIENCE)
+            assert b"PING" in connection.recv(
+                1024
+            )  # an answer before the question would be taken for a leftover
             connection.sendall(b"+PONG\r\n")
         for caller in callers:
             caller.join(PATIENCE)
