@@ -75,6 +75,8 @@ class _Keeper:
     def _may_restart(self) -> bool:
         """After the pause that a restart must wait for."""
         now = time.monotonic()
+        # The server may have ended between the asking and the next look for signals.
+        self._restarting |= signal.SIGUSR1 in signal.sigpending()
         full = len(self._restarts) == MOST_RESTARTS and now - self._restarts[0] < WINDOW_SECONDS
         if full or not self._restarting:
             return False
