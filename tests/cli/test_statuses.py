@@ -39,6 +39,7 @@ SERVICE: dict[str, list[str]] = {
 DATABASE: dict[str, list[str]] = {
     "fsck": ["fsck"],
     "gc": ["gc"],
+    "stats": ["stats"],
     "backup": ["backup", "{folder}"],
     "restore": ["restore", "{folder}"],
 }
