@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -13,18 +14,25 @@ State = Literal["closed", "open", "half-open"]
 
 FAILURES = 5
 WINDOW_SECONDS = 1.0
+FIRST_SECONDS = 0.25
 OPEN_SECONDS = 2.0
+"""How long it is open: FIRST_SECONDS, and twice as long after each probe that fails, up to OPEN_SECONDS."""
+
 JITTER = 0.25
-"""OPEN_SECONDS is meant give or take this share, so that workers do not probe in step."""
+"""Pauses are meant give or take this share, so that workers do not probe in step."""
 
 
 class Breaker:
-    """Closed: calls go through. FAILURES within WINDOW_SECONDS, with fewer good calls than that among them,
-    open it. Open: no call goes through for OPEN_SECONDS. Then half-open: one call probes; its success closes
-    the breaker, its failure opens it again.
+    """Closed: calls go through. Open: none does, for a while. Then half-open: one call probes; its success
+    closes the breaker, its failure opens it again, for longer.
+
+    Two things open it. One is a call that waited its whole time while nobody else was answered either: the
+    server hangs, and each further call would cost as much. The other is FAILURES within WINDOW_SECONDS, with
+    fewer good calls than that among them.
 
     Good calls are weighed against bad ones so that a few late answers among thousands, on a busy machine, do
-    not take the cache away just when it is needed. Safe to use from many threads.
+    not take the cache away just when it is needed; and the first pause is short, since it may have been this
+    process that stood still. Safe to use from many threads.
 
     `told` is told True when it opens and False when it closes again.
     """
@@ -39,6 +47,8 @@ class Breaker:
         self._told = told
         self._lock = threading.Lock()
         self._good = 0
+        self._answered = -math.inf
+        self._pause = FIRST_SECONDS
         self._failures: deque[tuple[float, int]] = deque(
             maxlen=FAILURES
         )  # when, and the good calls till then
@@ -62,29 +72,38 @@ class Breaker:
                 return False
             # This caller probes. Should it never report, the next one may probe when the pause is over again.
             self._probing = True
-            self._shut_until = now + _pause()
+            self._shut(now)
             return True
 
     def succeeded(self) -> None:
         with self._lock:
             self._good += 1
+            self._answered = self._clock()
             if self._shut_until is not None:
                 self._shut_until = None
                 self._probing = False
+                self._pause = FIRST_SECONDS
                 self._failures.clear()
                 self._told(False)
 
-    def failed(self) -> None:
+    def failed(self, waited_since: float | None = None) -> None:
+        """`waited_since`: by the clock, when a call began that waited its whole time."""
         with self._lock:
             now = self._clock()
             self._failures.append((now, self._good))
+            hangs = waited_since is not None and self._answered < waited_since
             if self._shut_until is None:
-                if self._is_bad(now):
-                    self._shut_until = now + _pause()
+                if hangs or self._is_bad(now):
+                    self._shut(now)
                     self._told(True)
             elif self._probing:
                 self._probing = False
-                self._shut_until = now + _pause()
+                self._pause = min(2 * self._pause, OPEN_SECONDS)
+                self._shut(now)
+
+    def _shut(self, now: float) -> None:
+        # The jitter spreads load and guards nothing.
+        self._shut_until = now + self._pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
 
     def _is_bad(self, now: float) -> bool:
         if len(self._failures) < FAILURES:
@@ -92,6 +111,3 @@ class Breaker:
         since, good = self._failures[0]
         return now - since <= WINDOW_SECONDS and self._good - good < FAILURES
 
-
-def _pause() -> float:
-    return OPEN_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

@@ -120,13 +120,16 @@ class Wire:
             answer = refusal
         except Exception:  # noqa: BLE001 - Redis is a cache, never a dependency: whatever its driver raises is a miss
             self._tally.add("errors")
-            self.breaker.failed()
+            self.breaker.failed(began if self._is_slow(began) else None)
             return Unreached()
-        if time.monotonic() - began >= self._slow:
-            self.breaker.failed()
+        if self._is_slow(began):
+            self.breaker.failed(began)
         else:
             self.breaker.succeeded()
         return answer
+
+    def _is_slow(self, began: float) -> bool:
+        return time.monotonic() - began >= self._slow
 
 
 def is_wrong_type(answer: object) -> bool:

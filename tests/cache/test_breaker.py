@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from imagestore.cache.breaker import FAILURES, JITTER, OPEN_SECONDS, Breaker
+from imagestore.cache.breaker import FAILURES, FIRST_SECONDS, JITTER, OPEN_SECONDS, Breaker
 
 pytestmark = pytest.mark.quick
-LONGEST = OPEN_SECONDS * (1 + JITTER)
-SHORTEST = OPEN_SECONDS * (1 - JITTER)
+LONGEST = FIRST_SECONDS * (1 + JITTER)
+SHORTEST = FIRST_SECONDS * (1 - JITTER)
 
 
 class Clock:
@@ -65,6 +65,51 @@ def test_failures_after_many_good_calls_do(breaker: Breaker) -> None:
     assert breaker.state == "open"
 
 
+def test_one_that_waited_in_vain_opens_it_if_nobody_was_answered_meanwhile(
+    breaker: Breaker, clock: Clock
+) -> None:
+    breaker.succeeded()
+    clock.now += 0.01
+    began = clock.now
+    clock.now += 0.05
+    breaker.failed(began)
+    assert breaker.state == "open"
+
+
+def test_one_that_waited_in_vain_among_others_that_did_not(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(FAILURES - 1):
+        began = clock.now
+        clock.now += 0.05
+        breaker.succeeded()
+        breaker.failed(began)
+    assert breaker.state == "closed"
+
+
+def test_pauses_grow_while_probes_fail_and_begin_anew_after_one_that_does_not(
+    breaker: Breaker, clock: Clock
+) -> None:
+    pauses = []
+    fail(breaker)
+    for _ in range(6):
+        pauses.append(pause(breaker, clock))
+        breaker.failed()
+    assert all(second > first for first, second in zip(pauses[:3], pauses[1:4], strict=True))
+    assert all(shorter_than <= OPEN_SECONDS * (1 + JITTER) + 0.01 for shorter_than in pauses)
+    assert pauses[-1] >= OPEN_SECONDS * (1 - JITTER)
+    pause(breaker, clock)
+    breaker.succeeded()
+    fail(breaker)
+    assert pause(breaker, clock) <= LONGEST + 0.01
+
+
+def pause(breaker: Breaker, clock: Clock) -> float:
+    """Until a call is let through again."""
+    since = clock.now
+    while not breaker.admits():
+        clock.now += 0.005
+    return clock.now - since
+
+
 def test_one_call_probes_and_its_success_closes_it(breaker: Breaker, clock: Clock) -> None:
     fail(breaker)
     clock.now += SHORTEST - 0.01
@@ -86,7 +131,7 @@ def test_a_probe_that_fails_opens_it_again(breaker: Breaker, clock: Clock) -> No
     fail(breaker, 1)
     assert breaker.state == "open"
     assert not breaker.admits()
-    clock.now += LONGEST
+    clock.now += 2 * LONGEST
     assert breaker.admits()
 
 

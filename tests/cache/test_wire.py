@@ -53,6 +53,15 @@ def test_a_hung_server_costs_a_few_timeouts(make_tier: MakeTier, own_server: Ser
     assert tier.stats().breaker == "closed"
 
 
+def test_one_call_finds_out_that_the_server_hangs(make_tier: MakeTier, own_server: Server) -> None:
+    tier = make_tier(own_server.url, timeout=TIMEOUT)
+    assert comes_back(tier)
+    with stopped(own_server):
+        tier.ping()
+        assert (tier.stats().errors, tier.stats().breaker) == (1, "open")
+    assert comes_back(tier)
+
+
 def test_threads_do_not_queue_for_a_hung_server(make_tier: MakeTier, own_server: Server) -> None:
     tier = make_tier(own_server.url, timeout=TIMEOUT)
     found: list[bytes | None] = []
@@ -74,7 +83,7 @@ def test_threads_do_not_queue_for_a_hung_server(make_tier: MakeTier, own_server:
 def test_an_alias_is_forgotten_even_while_the_breaker_is_open(
     make_tier: MakeTier, own_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imagestore.cache.breaker.OPEN_SECONDS", 600.0)
+    monkeypatch.setattr("imagestore.cache.breaker.FIRST_SECONDS", 600.0)
     tier, other = make_tier(own_server.url, timeout=TIMEOUT), make_tier(own_server.url)
     other.write_alias("image", 1, b"old", 60)
     with stopped(own_server):
