@@ -14,6 +14,7 @@ import pytest
 
 from imagestore.edge.worker import STOP_LINGER
 from tests.edge.gunicorn_server import PATIENCE, Server, await_that, read_answer, read_to_end, serve
+from tests.sockets import held_by, listeners
 
 REQUEST = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
 LONG_KEPT = ("--keep-alive", "60")
@@ -121,7 +122,7 @@ def test_connections_that_nobody_has_looked_at_yet_are_answered(tmp_path: Path) 
             client.sendall(REQUEST.replace(b"/pid", b"/live"))
         stop = threading.Thread(target=server.process.terminate)
         stop.start()
-        await_that(lambda: listeners_of(server, of=server.process.pid) == 0)
+        await_that(lambda: not listens(server.process.pid, server.port))
         os.kill(worker, signal.SIGCONT)
         assert [read_answer(client).status for client in clients] == [200] * 200
         stop.join(PATIENCE)
@@ -141,25 +142,12 @@ def test_what_lies_unread_when_the_idle_time_ends_is_answered(tmp_path: Path) ->
         assert read_to_end(client) == b""
 
 
-def listeners_of(server: Server, of: int | None = None) -> int:
-    """How many processes of the server listen, or whether one of them does."""
-    port, inodes = f":{server.port:04X}", set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, here, _, state, *rest = line.split()
-        if here.endswith(port) and state == "0A":
-            inodes.add(f"socket:[{rest[5]}]")
-    if of is not None:
-        return _holds(of, inodes)
+def listeners_of(server: Server) -> int:
+    """How many processes of the server listen."""
     arbiter = server.process.pid
     workers = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()
-    return sum(_holds(pid, inodes) for pid in (arbiter, *map(int, workers)))
+    return sum(listens(pid, server.port) for pid in (arbiter, *map(int, workers)))
 
 
-def _holds(pid: int, inodes: set[str]) -> bool:
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            if os.readlink(link) in inodes:
-                return True
-        except OSError:
-            continue
-    return False
+def listens(pid: int, port: int) -> bool:
+    return held_by(pid, listeners(port)) > 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import sockets
 from tests.edge.gunicorn_server import Server, await_that, read_answer, read_to_end, serve
+from tests.sockets import held_by
 
 REQUEST = b"GET /pid HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -193,13 +194,4 @@ def connections(server: Server) -> int:
     """TCP connections that the server's processes hold open."""
     children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
     (worker,) = children
-    sockets = set()
-    for link in Path(f"/proc/{worker}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            sockets.add(os.readlink(link))
-    port = f":{server.port:04X}"
-    found = 0
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, here, _, state, *rest = line.split()
-        found += here.endswith(port) and state != "0A" and f"socket:[{rest[5]}]" in sockets
-    return found
+    return held_by(int(worker), sockets.connections(server.port))
