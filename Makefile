@@ -30,6 +30,7 @@ quick: $(VENV)/.tests ## run the tests that need no server
 	$(BIN)/pytest $(at_once) -m quick
 
 TIMES ?= 5
+faults: export FAULT_SECONDS ?= 60
 
 faults: $(VENV)/.tests ## break servers under the service, long tests too, TIMES times (5)
 	@for run in $$(seq $(TIMES)); do \

@@ -110,4 +110,3 @@ class Breaker:
             return False
         since, good = self._failures[0]
         return now - since <= WINDOW_SECONDS and self._good - good < FAILURES
-

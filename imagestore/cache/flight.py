@@ -19,6 +19,9 @@ SHARED_ERRORS = (InvalidRequest, NotFound, Refused, RejectedImage)
 """Failures that lie in what is asked for: making it again would fail again."""
 
 WAIT_SECONDS = 10.0
+LEASE_SECONDS = 2.0
+"""Reading an original takes milliseconds. A maker that takes longer than its lease is joined by another."""
+
 MOST_FAILURES = 3
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
@@ -33,7 +36,7 @@ class Flights:
     own.
     """
 
-    def __init__(self, tier: Tier, *, lease_seconds: float = 10.0) -> None:
+    def __init__(self, tier: Tier, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._tier = tier
         self._lease_seconds = lease_seconds
         self._lock = threading.Lock()
@@ -98,9 +101,9 @@ class Flights:
         pause = FIRST_PAUSE
         while True:
             lease = self._tier.try_lease(name, self._lease_seconds)
-            if lease.state == "unavailable":
-                return make(), "make"
             try:
+                if lease.state == "unavailable":
+                    return make(), "make"
                 # Also with the lease in hand: another maker may have ended between the caller's look and now.
                 found = find()
                 if found is not None:
@@ -109,7 +112,7 @@ class Flights:
                 if lease.state == "held" or left <= 0:
                     return make(), "make"
             finally:
-                if lease.state == "held":
+                if lease.state != "busy":  # one may have been given, and the word of it been late
                     self._tier.release_lease(lease)
             time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load, guards nothing
             pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -13,13 +15,15 @@ from imagestore.cache.envelope import Content, Envelope
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
-from imagestore.cache.wire import Command, Wire, is_wrong_type
+from imagestore.cache.wire import Command, Wire, is_out_of_memory, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
 
 STALE_SECONDS = 86400.0
 """How long Redis keeps an alias beyond its freshness, when nobody reads it any more. Were the short time of
 freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
 
+FULL_SECONDS = 1.0
+"""For so long no value is offered to a Redis that had no memory for one: each request would offer several."""
 FORGET_TRIES = 2
 FORGET_BATCH = 250
 """Fences of one round trip: some 200 kB at most with the longest names, and some milliseconds of Redis."""
@@ -75,6 +79,7 @@ class Tier:
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
         self._sizes = Sizes()
+        self._full_until = -math.inf
 
     # Aliases
 
@@ -97,8 +102,12 @@ class Tier:
 
         `generation` is the one under which the payload was read from the store, 0 or more.
         """
-        arguments = self._newest(name, b"a", generation, payload, STALE_SECONDS + ttl)
-        taken = self._wire.run(KEEP_NEWEST, *arguments) == 1
+        taken = False
+        if not self._is_full():
+            arguments = self._newest(name, b"a", generation, payload, STALE_SECONDS + ttl)
+            answer = self._wire.run(KEEP_NEWEST, *arguments)
+            self._note_full(answer == -1)
+            taken = answer == 1
         self._tally.add("stored" if taken else "skipped")
         return taken
 
@@ -170,10 +179,12 @@ class Tier:
         `frequency` (1 to 15, a Sketch tells it) and the size decide how long it stays.
         """
         taken = False
-        if len(data) <= self.value_bytes:
+        if len(data) <= self.value_bytes and not self._is_full():
             key = redis_key("blob", name)
             expiry = _milliseconds(expiry_seconds(frequency, len(data)))
-            taken = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry) is True
+            answer = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry)
+            self._note_full(is_out_of_memory(answer))
+            taken = answer is True
             self._sizes.note(name, len(data))
         self._tally.add("stored" if taken else "skipped")
         return taken
@@ -190,16 +201,20 @@ class Tier:
     def try_lease(self, name: str, seconds: float) -> Lease:
         """Ask for the right to make `name`, which ends by itself after `seconds`."""
         token = secrets.token_hex(16)
+        if self._is_full():
+            return Lease(name, "unavailable", token)
         answer = self._wire.command(
             "SET", redis_key("lease", name), token, "NX", "PX", _milliseconds(seconds)
         )
+        self._note_full(is_out_of_memory(answer))
         if answer is True:
             return Lease(name, "held", token)
         return Lease(name, "busy" if answer is None else "unavailable", token)
 
     def release_lease(self, lease: Lease) -> None:
-        """Give a held lease back, unless it has ended and is another's by now."""
-        self._drop_if(redis_key("lease", lease.name), lease.token.encode())
+        """Give it back unless it is another's by now; if it was held, while the breaker is open too."""
+        key, token = redis_key("lease", lease.name), lease.token.encode()
+        self._drop_if(key, token, insist=lease.state == "held")
 
     # Counters
 
@@ -229,6 +244,12 @@ class Tier:
     def close(self) -> None:
         """Close the connections; from then on everything is a miss. Safe to call again."""
         self._wire.close()
+
+    def _is_full(self) -> bool:
+        return time.monotonic() < self._full_until
+
+    def _note_full(self, refused: bool) -> None:
+        self._full_until = time.monotonic() + FULL_SECONDS if refused else self._full_until
 
     def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
         opened = self._open(key, value, (b"a", b"f"))
@@ -270,9 +291,9 @@ class Tier:
             return None
         return opened
 
-    def _drop_if(self, key: bytes, value: bytes) -> None:
+    def _drop_if(self, key: bytes, value: bytes, *, insist: bool = False) -> None:
         """Delete `key` if it still holds `value`: what was put there meanwhile is another's, and stays."""
-        self._wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest())
+        self._wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest(), insist=insist)
 
 
 def _milliseconds(seconds: float) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
 from redis.retry import Retry
 
 from imagestore.cache.breaker import Breaker
@@ -87,8 +87,11 @@ class Wire:
             self._tally.add("errors", refusals)
         return answers
 
-    def run(self, script: Script, key: bytes, *arguments: bytes | str | int) -> object:
-        """The answer of a script: one round trip, two when the server does not know the script yet."""
+    def run(self, script: Script, key: bytes, *arguments: bytes | str | int, insist: bool = False) -> object:
+        """The answer of a script: one round trip, two when the server does not know the script yet.
+
+        `insist` as with `command`.
+        """
 
         def talk(redis: Any) -> Any:
             try:
@@ -96,7 +99,7 @@ class Wire:
             except NoScriptError:
                 return redis.execute_command("EVAL", script.source, 1, key, *arguments)
 
-        return self._ask(talk)
+        return self._ask(talk, insist=insist)
 
     def close(self) -> None:
         """Close every connection. From then on the server is not reached any more."""
@@ -135,3 +138,8 @@ class Wire:
 def is_wrong_type(answer: object) -> bool:
     """Whether Redis refused because the key holds another type of value, which nobody of ours stores."""
     return isinstance(answer, ResponseError) and str(answer).startswith("WRONGTYPE")
+
+
+def is_out_of_memory(answer: object) -> bool:
+    """Whether Redis refused a write for want of memory, which it has no leave to make by eviction."""
+    return isinstance(answer, OutOfMemoryError)

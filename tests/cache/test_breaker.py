@@ -93,8 +93,8 @@ def test_pauses_grow_while_probes_fail_and_begin_anew_after_one_that_does_not(
     for _ in range(6):
         pauses.append(pause(breaker, clock))
         breaker.failed()
-    assert all(second > first for first, second in zip(pauses[:3], pauses[1:4], strict=True))
-    assert all(shorter_than <= OPEN_SECONDS * (1 + JITTER) + 0.01 for shorter_than in pauses)
+    assert pauses[0] < pauses[1] < pauses[2] < pauses[3]
+    assert max(pauses) <= OPEN_SECONDS * (1 + JITTER) + 0.01
     assert pauses[-1] >= OPEN_SECONDS * (1 - JITTER)
     pause(breaker, clock)
     breaker.succeeded()

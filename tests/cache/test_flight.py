@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from redis import Redis
 
 from imagestore.cache.flight import Flights
-from imagestore.cache.tier import Tier
+from imagestore.cache.tier import Lease, Tier
 from imagestore.core.errors import ImageNotFound, ImagestoreError, StoreUnavailable, UnsupportedFormat
 from tests.cache.conftest import MakeTier
 from tests.cache.test_tier import until
@@ -177,7 +178,7 @@ PROGRAM = r"""
 import sys, threading, time
 from redis import Redis
 from imagestore.cache.flight import Flights
-from imagestore.cache.tier import Tier
+from imagestore.cache.tier import Lease, Tier
 
 url, lease, slowness = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 tier = Tier(url, timeout=5, value_bytes=1000, integrity_key=b"secret")
@@ -262,6 +263,19 @@ def test_a_process_finds_what_another_makes_meanwhile(make_tier: MakeTier) -> No
     assert shop.outcomes == [(b"theirs", "wait")]
     other.release_lease(lease)
     assert until(lambda: tier.try_lease("blob", 1).state == "held")
+
+
+def test_a_lease_whose_word_was_late_is_given_back(
+    tier: Tier, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = tier.try_lease
+
+    def late(name: str, seconds: float) -> Lease:
+        return replace(taken(name, seconds), state="unavailable")
+
+    monkeypatch.setattr(tier, "try_lease", late)
+    assert Flights(tier).once("blob", lambda: b"made", find=lambda: None) == (b"made", "make")
+    assert redis.keys() == []
 
 
 def test_a_lease_that_another_took_over_is_not_given_back(make_tier: MakeTier) -> None:

@@ -319,12 +319,16 @@ def test_a_full_server_skips_writes_and_still_forgets(
     for number in range(20):
         assert not tier.write_blob(f"blob {number}", b"x" * 1000, 1)
     assert not tier.write_alias("other", 1, b"facts", 60)
+    assert tier.try_lease("blob", 60).state == "unavailable"
     assert tier.stats().skipped == 21
+    assert tier.stats().errors == 1  # the others were not even offered
     assert tier.stats().breaker == "closed"
     assert tier.read_blob("blob", 1) == b"data"
     assert tier.read_aliases(["image"]) == [Alias(1, b"old")]
     assert tier.forget("image", 2)
     assert tier.read_aliases(["image"]) == [None]
+    own_redis.config_set("maxmemory", 0)
+    assert until(lambda: tier.write_blob("blob 1", b"x", 1))
 
 
 # Leases, counts, threads

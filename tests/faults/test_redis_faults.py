@@ -139,8 +139,7 @@ class Outcome:
             "p99_ms": 1000 * self.broken.percentile(0.99),
             "p50_without_ms": 1000 * self.without.percentile(0.5),
             "p99_without_ms": 1000 * self.without.percentile(0.99),
-            "added_ms": 1000 * (self.broken.percentile(0.5) - self.without.percentile(0.5)),
-            "throughput": len(self.broken.answers) / len(self.without.answers),
+            "throughput_to_that_without": len(self.broken.answers) / len(self.without.answers),
         }
 
 
@@ -178,6 +177,14 @@ def first_answers(rig: Rig) -> list[float]:
         assert (answer.status, answer.digest) == (200, ask.digest)
         taken.append(answer.seconds)
     return taken
+
+
+def test_nothing_is_broken(rig: Rig, figures: Figures) -> None:
+    """What the others are to be compared with."""
+    with under_load(rig) as outcome:
+        pass
+    figures(**outcome.told(), hits=outcome.events("hits"), misses=outcome.events("misses"))
+    assert outcome.events("errors") < 0.1 * outcome.events("hits")
 
 
 def test_killed(rig: Rig, figures: Figures) -> None:
