@@ -76,5 +76,5 @@ $(VENV)/.runs: setup.cfg pyproject.toml | $(BIN)/python
 
 $(VENV)/.tests: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing imagestore with its servers and what the tests need (a minute, the first time)"
-	@$(call install,embedded$(,)test)
+	@$(call install,embedded$(,)otel$(,)test)
 	@touch $@ $(VENV)/.runs

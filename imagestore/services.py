@@ -14,6 +14,7 @@ from imagestore.access.credentials import Secrets
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
 from imagestore.core.metrics import Metrics
+from imagestore.core.traces import open_tracer
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.limits import Limits
 from imagestore.library.alerts import Alerts
@@ -58,6 +59,7 @@ class Services:
         self.settings = settings
         self.spool = _spool_directory(settings)
         self.metrics = Metrics(enabled=settings.metrics != "off")
+        self.tracer = open_tracer()
         keys = Secrets(settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret)
         self.mongo = Mongo(
             settings.mongo_url,
@@ -97,6 +99,7 @@ class Services:
         self.decoders.close()
         self.tier.close()
         self.mongo.close()
+        self.tracer.close()
 
 
 UPKEEP_TIMEOUT = 20.0

@@ -20,6 +20,7 @@ from imagestore.cli.notes import Notes, Service
 from imagestore.cli.terminal import Failure
 from imagestore.core.logs import password_of, set_up_logging
 from imagestore.core.metrics_files import MetricsFolder
+from imagestore.core.traces import secrets_in
 from imagestore.embedded import Embedded, EmbeddedError
 from imagestore.embedded.server import prepare_folder
 from imagestore.settings import PREFIX, Settings, environment_name, variables
@@ -66,6 +67,7 @@ def set_up_log(settings: Settings, *made: str) -> None:
             settings.admin_secret,
             settings.alert_webhook,
             *map(password_of, urls),
+            *secrets_in(os.environ),
             *made,
         ],
     )

@@ -19,6 +19,7 @@ from gunicorn.glogging import Logger
 from imagestore.app import FORM_SLACK, create_app
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
+from imagestore.edge.traced import TracedFront
 from imagestore.edge.worker import DRAINING, EdgeWorker
 from imagestore.embedded import EmbeddedError
 from imagestore.services import Services
@@ -81,11 +82,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for name, value in choices.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Front:
+    def load(self) -> Front | TracedFront:
         services = Services(self._settings)
         with suppress(DecoderLost):  # then they start with the first upload, and what is stored is served
             services.decoders.warm()
-        return Front(
+        front = Front(
             create_app(services),
             threads=self._settings.threads,
             body_limit=self._settings.upload_bytes + FORM_SLACK,
@@ -96,6 +97,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             on_shutdown=services.close,
             metrics=services.metrics,
         )
+        return TracedFront(front, services.tracer) if services.tracer.enabled else front
 
     def _end_worker(self, arbiter: Arbiter, worker: EdgeWorker) -> None:
         if self._on_worker_end is None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 Form = Literal["text", "json"]
 
 HIDDEN = "***"
-CHATTY = ("pymongo", "httpx", "httpcore", "asyncio", "PIL")
+CHATTY = ("pymongo", "httpx", "httpcore", "urllib3", "asyncio", "PIL")
 SHORTEST_SECRET = 4
 """What is shorter is no secret, and hiding it would tear words apart."""
 
@@ -39,11 +39,13 @@ URL-safe base64, which is what the secrets of credentials are, pasted where a na
 
 @dataclass(frozen=True, slots=True)
 class RequestNote:
-    """What each line of a request says of it. `path` has no query: that may hold a signature."""
+    """What each line of a request says of it. `path` has no query: that may hold a signature. `trace_id` is
+    empty where there is no trace."""
 
     id: str
     method: str
     path: str
+    trace_id: str = ""
 
 
 REQUEST: ContextVar[RequestNote | None] = ContextVar("imagestore_request", default=None)
@@ -135,6 +137,8 @@ class JsonLines(_Lines):
         if note is not None:
             path = self._redactor.hide(note.path)
             entry |= {"request_id": note.id, "method": note.method, "path": path}
+            if note.trace_id:
+                entry["trace_id"] = note.trace_id
         entry |= self.fields(record)
         if record.exc_info:
             entry["exception"] = self._redactor.hide(self.formatException(record.exc_info))

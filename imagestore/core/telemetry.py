@@ -7,18 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from imagestore.core.traces import SILENT, Tracer
+
 
 class Timings:
-    """How long the steps of one request took, in milliseconds, in the order they were first met."""
+    """How long the steps of one request took, in milliseconds, in the order they were first met.
 
-    def __init__(self) -> None:
+    Each measured step is also a span of `tracer`.
+    """
+
+    def __init__(self, tracer: Tracer = SILENT) -> None:
         self.steps: dict[str, float] = {}
+        self._tracer = tracer
 
     @contextmanager
     def measure(self, step: str) -> Iterator[None]:
         began = time.perf_counter()
         try:
-            yield
+            with self._tracer.step(step):
+                yield
         finally:
             self.steps[step] = self.steps.get(step, 0.0) + (time.perf_counter() - began) * 1000
 

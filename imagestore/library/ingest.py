@@ -13,9 +13,10 @@ from imagestore.core.errors import (
     Unavailable,
     VersionNotFound,
 )
-from imagestore.core.image import Condition, Image, Labels, Version, check_key, make_key
+from imagestore.core.image import Condition, Facts, Image, Labels, Version, check_key, make_key
 from imagestore.core.metrics import SILENT, UPLOAD_BYTES, UPLOADS, Metrics
 from imagestore.core.streams import Readable, Spool, spool
+from imagestore.core.telemetry import Timings
 from imagestore.imaging.decoders import DecoderPool
 from imagestore.imaging.formats import sniff
 from imagestore.library.aliases import Aliases
@@ -34,6 +35,7 @@ class Upload:
     expected: int | None = None
     labels: Labels = field(default_factory=Labels)
     condition: Condition = field(default_factory=Condition)
+    timings: Timings = field(default_factory=Timings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +95,31 @@ class Ingest:
         ) as spooled:
             self._metrics.count(UPLOAD_BYTES, by=spooled.size)
             shape = sniff(spooled.head)
-            with self._proof_of(spooled) as prove:
+            with self._proof_of(spooled, upload.timings) as prove:
                 self._check_bucket(upload.bucket)
                 before = self._documents.find_image(upload.bucket, key)
                 upload.condition.check(before)
                 if before is not None and before.version.digest == spooled.digest:
                     return self._relabel(before, upload), True
                 naming = Naming(upload.bucket, key, upload.labels, upload.condition)
-                image = self._uploads.store(naming, spooled, shape.media_type, prove)
+                with upload.timings.measure("mongo"):
+                    image = self._uploads.store(naming, spooled, shape.media_type, prove)
         return self._announce(image), False
 
     @contextmanager
-    def _proof_of(self, spooled: Spool) -> Iterator[Prove]:
+    def _proof_of(self, spooled: Spool, timings: Timings) -> Iterator[Prove]:
         """A decoder begins at once with bytes that are new; what is kept already was proven when it came."""
         known = self._uploads.facts(spooled.digest)
         if known is not None:
             yield lambda _: known
             return
         with self._decoders.prove(spooled.path or spooled.content(), digest=spooled.digest) as proof:
-            yield proof.facts
+
+            def prove(seconds: float | None) -> Facts | None:
+                with timings.measure("decode"):
+                    return proof.facts(seconds)
+
+            yield prove
 
     def restore(self, version: Version, condition: Condition) -> Image:
         """Make an older version the newest again, as a new version of the same bytes.

@@ -54,7 +54,7 @@ CROSS_ORIGIN = {
 )
 def deliver(bucket: str, rest: str) -> Response:
     """Name → version → verdict → bytes; a 304 or 412 leaves before any byte is fetched."""
-    timings = g.timings = Timings()
+    timings = g.timings = Timings(services().tracer)
     wanted = parse_delivery(bucket, rest)
     found = services().fetch.resolve(wanted.bucket, wanted.key, wanted.version, _allow, timings)
     version = found.version

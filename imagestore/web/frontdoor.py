@@ -87,7 +87,7 @@ _NO_ROUTE = "Nothing is served under this path: /v1/docs lists the routes of RES
 def install(app: Flask, services: Services) -> None:
     """Put the front door in front of every view of `app`."""
     app.extensions["imagestore"] = services
-    journal.install(app, services.metrics)
+    journal.install(app, services.metrics, services.tracer)
     app.before_request(_enter)
     app.after_request(_leave)
     app.register_error_handler(ImagestoreError, _answer_error)

@@ -13,6 +13,7 @@ from flask import Flask, Response, g, request
 from imagestore.access.policies import STRANGER, Principal
 from imagestore.core.logs import REQUEST, RequestNote
 from imagestore.core.metrics import HTTP_ERRORS, HTTP_REQUESTS, HTTP_SECONDS, Metrics
+from imagestore.core.traces import Tracer
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -20,13 +21,23 @@ FACES = {"delivery": "delivery", "ops": "ops", "docs": "rest"}
 """Blueprint → face; those that are not named here are REST's."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_CONVERTED = re.compile(r"<(?:\w+:)?(\w+)>")
+"""A part of a route as werkzeug writes it: `<path:key>`."""
 
 access_log = logging.getLogger("imagestore.access")
 audit_log = logging.getLogger("imagestore.audit")
 
 
-def install(app: Flask, metrics: Metrics) -> None:
+def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
     """Note every request to `app`. Comes before all else that does something before or after requests."""
+
+    def enter() -> None:
+        g.began = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        REQUEST.set(RequestNote(g.request_id, request.method, request.path, tracer.trace_id()))
+        if request.url_rule is not None:
+            tracer.name_route(request.method, _CONVERTED.sub(r"{\1}", request.url_rule.rule))
 
     def leave(response: Response) -> Response:
         took = time.perf_counter() - g.began
@@ -39,7 +50,7 @@ def install(app: Flask, metrics: Metrics) -> None:
         _write_lines(response, took)
         return response
 
-    app.before_request(_enter)
+    app.before_request(enter)
     app.after_request(leave)
 
 
@@ -50,13 +61,6 @@ def note(**subject: str) -> None:
 
 def request_id() -> str:
     return cast(str, g.request_id)
-
-
-def _enter() -> None:
-    g.began = time.perf_counter()
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-    REQUEST.set(RequestNote(g.request_id, request.method, request.path))
 
 
 def _face() -> str:

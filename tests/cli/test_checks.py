@@ -81,6 +81,8 @@ HERE = Installation(
     fast_parser=True,
     servers=(Server("MongoDB", "/usr/bin/mongod (6.0)", ""),),
     files=None,
+    traced=False,
+    tracing="1.45.2",
 )
 CHOSEN = Configuration(Settings(secret_key=KEY), (), cores=2, memory=24 * GiB)
 FOLDER = Folder(Path("/var/lib/x"), Path("/var/lib/x"), "", free=10 * GiB, needed=GiB)
@@ -177,6 +179,9 @@ CASES: list[tuple[Check, Any, str, str]] = [
     (installation.servers, replace(HERE, servers=(Server("Redis", "", "No x."),)), PROBLEM, "No x."),
     (installation.open_files, HERE, OK, "as many"),
     (installation.open_files, replace(HERE, files=1024), WARNING, "1024 files"),
+    (installation.traces, HERE, OK, "not configured"),
+    (installation.traces, replace(HERE, traced=True), OK, "1.45.2"),
+    (installation.traces, replace(HERE, traced=True, tracing="not installed"), PROBLEM, "not installed"),
     (configuration.usable, CHOSEN, OK, "Every"),
     (configuration.usable, replace(CHOSEN, complaints=("X is no number.",)), PROBLEM, "X is no number."),
     (configuration.secrets, CHOSEN, NOTHING, ""),

@@ -31,6 +31,7 @@ HOMES = {
     "httpx": ("client/", "library/webhook.py"),
     "prometheus_client": ("core/metrics",),
     "gunicorn": ("cli/", "edge/"),
+    "opentelemetry": ("core/traces_opentelemetry.py",),
 }
 """Where each library may be imported. `embedded/` needs the driver to found its replica set."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import subprocess
@@ -12,6 +13,7 @@ from importlib.util import find_spec
 
 from imagestore import __version__
 from imagestore.cli.checks.report import Finding, Place, Subject, ok, problem, warning
+from imagestore.core.traces import exporter_wanted
 from imagestore.edge.worker import OTHER_FILES
 from imagestore.embedded import EmbeddedError
 from imagestore.embedded.executables import MONGOD, REDIS_SERVER, Program, find
@@ -20,6 +22,7 @@ from imagestore.imaging.pillow_engine import abilities
 from imagestore.settings import Settings
 
 LIBRARIES = ("Flask", "gunicorn", "httpx", "pillow", "pymongo", "redis", "hiredis", "uvloop")
+MISSING = "not installed"
 _RUN_SECONDS = 5.0
 
 
@@ -35,7 +38,7 @@ class Server:
 @dataclass(frozen=True, slots=True)
 class Installation:
     """`formats` has the version of what decodes each, by the format's name. `files` is what a process may
-    open, None for any number."""
+    open, None for any number. `traced`: the environment configures OpenTelemetry, of version `tracing`."""
 
     settings: Settings
     libraries: Mapping[str, str]
@@ -43,6 +46,8 @@ class Installation:
     fast_parser: bool
     servers: tuple[Server, ...]
     files: int | None
+    traced: bool
+    tracing: str
 
 
 def look(place: Place) -> Installation:
@@ -60,6 +65,8 @@ def look(place: Place) -> Installation:
         fast_parser=find_spec("gunicorn_h1c") is not None,
         servers=tuple(servers),
         files=None if hard == resource.RLIM_INFINITY else hard,
+        traced=exporter_wanted(os.environ) is not None,
+        tracing=_version("opentelemetry-sdk"),
     )
 
 
@@ -67,7 +74,7 @@ def _version(distribution: str) -> str:
     try:
         return version(distribution)
     except PackageNotFoundError:
-        return "not installed"
+        return MISSING
 
 
 def _server(name: str, program: Program, named: str) -> Server:
@@ -89,7 +96,7 @@ def python(here: Installation) -> Iterator[Finding]:
 
 
 def libraries(here: Installation) -> Iterator[Finding]:
-    missing = [name for name, found in here.libraries.items() if not found[:1].isdigit()]
+    missing = [name for name, found in here.libraries.items() if found == MISSING]
     if missing:
         yield problem(
             f"Not installed: {', '.join(missing)}.", "Install imagestore again: pip install imagestore."
@@ -135,4 +142,15 @@ def open_files(here: Installation) -> Iterator[Finding]:
         yield ok("A process may open as many files as a worker wants.")
 
 
-INSTALLATION = Subject("installation", look, (python, libraries, formats, http_parser, servers, open_files))
+def traces(here: Installation) -> Iterator[Finding]:
+    if not here.traced:
+        yield ok("OpenTelemetry is not configured: no traces are made.")
+    elif here.tracing == MISSING:
+        yield problem("OpenTelemetry is configured, and not installed.", "pip install 'imagestore[otel]'.")
+    else:
+        yield ok(f"Traces are made by OpenTelemetry {here.tracing}.")
+
+
+INSTALLATION = Subject(
+    "installation", look, (python, libraries, formats, http_parser, servers, open_files, traces)
+)

@@ -13,6 +13,7 @@ from flask_openapi3.models.tag import Tag
 from imagestore.access.policies import Action
 from imagestore.core.errors import InvalidKey, InvalidParameter
 from imagestore.core.image import Image, Labels, check_context, check_key, check_tags
+from imagestore.core.telemetry import Timings
 from imagestore.core.urls import delivery_path
 from imagestore.library.ingest import Upload
 from imagestore.web.frontdoor import principal, require, services
@@ -128,6 +129,7 @@ def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> 
         expected=request.content_length,
         labels=read_labels(query.tags, query.context),
         condition=read_condition(),
+        timings=Timings(services().tracer),
     )
 
 
@@ -142,6 +144,7 @@ def _form_upload(bucket: str, query: UploadQuery) -> Upload:
         key=_check_route(request.form.get("key", query.key)),
         labels=read_labels(request.form.get("tags", query.tags), request.form.get("context", query.context)),
         condition=read_condition(),
+        timings=Timings(services().tracer),
     )
 
 
