@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -81,7 +82,9 @@ def fetch(client: Client, bucket: str, key: str, version: int | None = None) -> 
         return b"".join(download)
 
 
-def stream(served: Service, *arguments: str, data: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def command(
+    served: Service, *arguments: str, data: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """The command as a process of its own, whose standard input and output are pipes."""
     return subprocess.run(
         [sys.executable, "-m", "imagestore", *arguments],
@@ -96,36 +99,74 @@ def stream(served: Service, *arguments: str, data: bytes | None = None) -> subpr
 def test_backed_up_wiped_and_restored_all_is_as_it_was(
     served: Service, client: Client, tmp_path: Path, form: str
 ) -> None:
+    """By the real commands as processes of their own, and everything fetched by its URLs."""
     made = stock(client)
     before = everything(client)
-    if form == "folder":
-        taken = run_alone("backup", str(tmp_path / "there"), data=served.data)
-        assert (taken.exit_code, "server key is NOT in the backup" in taken.stderr) == (0, True)
-    else:
-        done = stream(served, "backup", "-")
-        assert done.returncode == 0
+    signed = sign_as(served, made)
+    where = str(tmp_path / "there") if form == "folder" else "-"
+    taken = command(served, "backup", where)
+    assert (taken.returncode, b"server key is NOT in the backup" in taken.stderr) == (0, True)
+
+    def restore() -> dict[str, Any]:
+        done = command(served, "restore", where, "--json", data=taken.stdout or None)
+        assert done.returncode == 0, done.stderr
+        report: dict[str, Any] = json.loads(done.stdout)
+        assert report["problems"] == {"counts": {}, "listed": [], "omitted": 0}
+        assert report["aliases_forgotten"]
+        return report
+
     wipe(served)
     with pytest.raises(NotFound):
         client.image("default", "a/b ü.png")
-    if form == "folder":
-        told = run_alone("restore", str(tmp_path / "there"), "--json", data=served.data)
-        assert told.exit_code == 0
-        report = json.loads(told.stdout)
-        assert (report["images"]["added"], report["versions"]["added"], report["blobs"]["added"]) == (4, 6, 4)
-        assert report["credentials_added"] == [made["access_key"]]
-        assert report["problems"] == {"counts": {}, "listed": [], "omitted": 0}
-        assert report["aliases_forgotten"]
-    else:
-        assert stream(served, "restore", "-", data=done.stdout).returncode == 0
+    whole = restore()
+    assert added(whole) == {"buckets": 2, "credentials": 1, "images": 4, "versions": 6, "blobs": 4}
+    assert whole["credentials_added"] == [made["access_key"]]
     assert everything(client) == before
-    with served.client(made["access_key"], made["secret"]) as reader:
-        assert fetch(reader, "private-one", "photo.jpg") == PHOTO
-        assert [each["name"] for each in reader.buckets()] == ["private-one"]
-    delivered = httpx.get(f"{served.url}/default/image/upload/twice.png")
-    assert delivered.content == pictures.png(seed=1)
+    check_by_urls(served, before, made, signed)
+    # Now what is lost is a part: an image with all its bytes, a bucket, a credential.
+    client.delete("default", "a/b ü.png")
+    client.delete("private-one", "photo.jpg")
+    client.delete_bucket("private-one")
+    client.revoke_credential(made["access_key"])
+    for _ in range(2):  # one marks what nobody names, the other takes it
+        assert run_alone("gc", "--grace", "0s", data=served.data).exit_code == 0
+    part = restore()
+    assert added(part) == {"buckets": 1, "credentials": 1, "images": 2, "versions": 4, "blobs": 2}
+    assert (part["images"]["kept"], part["versions"]["kept"], part["blobs"]["kept"]) == (2, 2, 2)
+    assert everything(client) == before
+    check_by_urls(served, before, made, signed)
     assert "as it should be" in run_alone("fsck", "--deep", data=served.data).stdout
     assert httpx.get(f"{served.url}/readyz").status_code == 200
     assert client.upload("default", pictures.png(seed=5), "a/b ü.png")["digest"]
+
+
+def added(report: dict[str, Any]) -> dict[str, int]:
+    return {name: report[name]["added"] for name in ("buckets", "credentials", "images", "versions", "blobs")}
+
+
+def sign_as(served: Service, made: dict[str, Any]) -> str:
+    """A URL that the credential signs: it opens the private image for whoever has it."""
+    with served.client(made["access_key"], made["secret"]) as reader:
+        return reader.sign_url("private-one", "photo.jpg")
+
+
+def check_by_urls(served: Service, told: dict[str, Any], made: dict[str, Any], signed: str) -> None:
+    """Every URL that REST had told gives the bytes of the digest that goes with it; the credential opens."""
+    own = (made["access_key"], made["secret"])
+    with httpx.Client(auth=own) as reader, httpx.Client() as stranger:
+        for name, facts in told.items():
+            image = facts[0] if isinstance(facts, tuple) else facts
+            if not isinstance(image, dict):
+                continue
+            private = name.startswith("private-one/")
+            for url in filter(None, (image.get("url"), image["version_url"])):
+                assert stranger.get(url).status_code == (401 if private else 200)
+                fetched = (reader if private else stranger).get(url)
+                assert hashlib.sha256(fetched.content).hexdigest() == image["digest"], url
+        assert stranger.get(signed).content == PHOTO
+    with served.client(*own) as reader_client:
+        assert [each["name"] for each in reader_client.buckets()] == ["private-one"]
+        assert reader_client.image("private-one", "photo.jpg")["digest"]
 
 
 def test_into_a_store_that_has_some_only_what_is_missing_comes(
@@ -203,7 +244,7 @@ def test_lost_bytes_fail_the_backup_and_prune_nothing(
 def test_what_cannot_be_restored_is_told(served: Service, client: Client, tmp_path: Path) -> None:
     digest = client.upload("default", PHOTO, "photo.jpg")["digest"]
     assert run_alone("backup", str(tmp_path), data=served.data).exit_code == 0
-    whole = stream(served, "backup", "-").stdout
+    whole = command(served, "backup", "-").stdout
     (tmp_path / "blobs" / digest[:2] / digest[2:]).write_bytes(b"rotten")
     wipe(served)
     result = run_alone("restore", str(tmp_path), data=served.data)
@@ -212,15 +253,15 @@ def test_what_cannot_be_restored_is_told(served: Service, client: Client, tmp_pa
     (tmp_path / "MANIFEST.json").unlink()
     refused = run_alone("restore", str(tmp_path), data=served.data)
     assert (refused.exit_code, "no backup was completed" in refused.stderr) == (1, True)
-    cut = stream(served, "restore", "-", data=whole[: len(whole) // 2])
+    cut = command(served, "restore", "-", data=whole[: len(whole) // 2])
     assert (cut.returncode, b"backup incomplete" in cut.stderr) == (1, True)
-    assert stream(served, "restore", "-", data=whole).returncode == 0
+    assert command(served, "restore", "-", data=whole).returncode == 0
     assert fetch(client, "default", "photo.jpg") == PHOTO
 
 
 def test_the_stream_goes_to_standard_output_alone(served: Service, client: Client) -> None:
     client.upload("default", PHOTO, "photo.jpg")
-    done = stream(served, "backup", "-", "--json")
+    done = command(served, "backup", "-", "--json")
     assert json.loads(done.stderr.partition(b"\nThe server key")[0])["copied"] == 1
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         assert tar.getnames()[-1] == "MANIFEST.json"
