@@ -19,26 +19,52 @@ upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the oth
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import click
 
 from imagestore import __version__
-from imagestore.cli.backup import backup, restore
-from imagestore.cli.buckets import bucket
-from imagestore.cli.completion import completion
-from imagestore.cli.credentials import credential
-from imagestore.cli.doctor import doctor
-from imagestore.cli.images import get, ls, rm, show, sign
-from imagestore.cli.serve import serve
-from imagestore.cli.settings import settings
-from imagestore.cli.stats import stats
 from imagestore.cli.terminal import Program
-from imagestore.cli.upkeep import fsck, gc
-from imagestore.cli.upload import upload
-from imagestore.cli.warm import warm
+
+COMMANDS = {
+    "backup": "backup",
+    "bucket": "buckets",
+    "completion": "completion",
+    "credential": "credentials",
+    "doctor": "doctor",
+    "fsck": "upkeep",
+    "gc": "upkeep",
+    "get": "images",
+    "ls": "images",
+    "restore": "backup",
+    "rm": "images",
+    "serve": "serve",
+    "settings": "settings",
+    "show": "images",
+    "sign": "images",
+    "stats": "stats",
+    "upload": "upload",
+    "warm": "warm",
+}
+"""Command → the module that holds it under the same name."""
+
+
+class Commands(Program):
+    """Imports a command's module when it is wanted: nobody who lists images waits for a database driver."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"imagestore.cli.{module}"), cmd_name)
+        return command
 
 
 @click.group(
-    cls=Program,
+    cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="""\b
     Examples:
@@ -57,9 +83,3 @@ def main() -> None:
     command line is wrong, 3 not found, 4 refused, 5 it exists or changed, 75 unavailable: try again later,
     130 interrupted.
     """
-
-
-for _command in (serve, upload, ls, show, get, rm, sign, warm, bucket, credential, settings, completion):
-    main.add_command(_command)
-for _command in (fsck, gc, stats, backup, restore, doctor):
-    main.add_command(_command)

@@ -21,14 +21,13 @@ from imagestore.cli import main
 from imagestore.client import Client
 from imagestore.settings import Settings
 from tests.cli.conftest import run_alone
+from tests.rules import tables
 from tests.service import PATIENCE, Service, environment
 
 
-def commands(group: click.Group = main, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    found = []
-    for name, command in group.commands.items():
-        found += commands(command, (*path, name)) if isinstance(command, click.Group) else [(*path, name)]
-    return found
+def commands() -> list[tuple[str, ...]]:
+    found = tables.walk("imagestore", main)
+    return [tuple(path.split()[1:]) for path, each in found if not isinstance(each, click.Group)]
 
 
 @pytest.mark.quick
@@ -45,6 +44,21 @@ def test_version_and_help() -> None:
     assert __version__ in run_alone("--version").stdout
     assert "Exit status" in run_alone("--help").stdout
     assert run_alone("nonsense").exit_code == 2
+
+
+@pytest.mark.quick
+def test_a_command_imports_what_it_needs_alone() -> None:
+    heavy = ("flask", "gunicorn", "pymongo", "redis", "PIL", "pydantic", "prometheus_client", "opentelemetry")
+    program = """
+import sys
+from imagestore.cli import main
+context = main.make_context("imagestore", ["ls"])
+main.get_command(context, "ls")
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert not set(heavy) & set(done.stdout.split())
 
 
 @pytest.mark.quick

@@ -15,6 +15,7 @@ from imagestore.core import errors
 from imagestore.core.errors import leaves
 from tests import pictures
 from tests.cli.conftest import run_alone
+from tests.rules import tables
 from tests.service import Service
 
 SERVICE: dict[str, list[str]] = {
@@ -53,14 +54,6 @@ def filled(command: list[str], folder: Path, taken: str = "default") -> list[str
     return [each.format(bucket="not-there", taken=taken, folder=folder) for each in command]
 
 
-def leaves_of(group: click.Group, path: str = "") -> set[str]:
-    found: set[str] = set()
-    for name, command in group.commands.items():
-        below = f"{path} {name}".strip()
-        found |= leaves_of(command, below) if isinstance(command, click.Group) else {below}
-    return found
-
-
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits between tries here."""
@@ -69,7 +62,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.quick
 def test_every_command_is_in_one_of_the_tables() -> None:
-    assert leaves_of(main) == set(SERVICE) | set(DATABASE) | ALONE
+    commands = {path.removeprefix("imagestore "): each for path, each in tables.walk("imagestore", main)}
+    leaves = {path for path, each in commands.items() if not isinstance(each, click.Group)}
+    assert leaves == set(SERVICE) | set(DATABASE) | ALONE
 
 
 @pytest.mark.quick
