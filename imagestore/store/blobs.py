@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bson import Binary, ObjectId
+from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -22,10 +23,10 @@ from imagestore.store.mongo import Document, Mongo
 log = logging.getLogger(__name__)
 
 CHUNK_SIZE = 255 * 1024
-TRANSACTION_BYTES = 10 * 1024 * 1024
-"""Up to here file, chunks and claim are one transaction: quicker, and a failure leaves nothing behind."""
-
 WRITE_BATCH = 16
+BATCH_BYTES = WRITE_BATCH * CHUNK_SIZE
+"""Up to here a file is small: its chunks are written at once."""
+
 READ_BATCH = 4
 READ_TRIES = 4
 READ_PATIENCE = 1.5
@@ -169,11 +170,12 @@ class Blobs:
 
 
 class Draft:
-    """A file of spooled bytes under a fresh id. It becomes a blob by `write` and `claim` in one transaction.
+    """A file of spooled bytes under a fresh id: `write_ahead`, then `claim` and `write` in one transaction.
 
-    Up to TRANSACTION_BYTES that transaction writes the chunks too. Those of a large one are written before,
-    by `write_ahead`; the transaction then changes the first of them, which is also the first that a sweep
-    removes: the two cannot both succeed.
+    The chunks come first, since their way to the other members takes longest; the commit waits for them.
+    Nothing reads them before. The transaction changes the first chunk, which is also the first that a sweep
+    removes, so the two cannot both succeed; and it counts them, since those that only one primary had may be
+    gone with it.
     """
 
     def __init__(self, mongo: Mongo, spool: Spool, media_type: str) -> None:
@@ -182,25 +184,30 @@ class Draft:
         self._media_type = media_type
         self._id = ObjectId()
         self._chunks = mongo.collection("blobs.chunks")
-        self.is_large = spool.size > TRANSACTION_BYTES
-        self._documents: list[Document] = []
+        self._is_large = spool.size > BATCH_BYTES
         self.ref = BlobRef(spool.digest, str(self._id), spool.size, CHUNK_SIZE)
 
     def write_ahead(self) -> None:
-        """Write what does not fit into a transaction. Raises StoreUnavailable."""
-        if not self.is_large:
-            self._documents = list(_chunk_documents(self._id, self._spool))
-            return
+        """Write the chunks. Raises StoreUnavailable.
+
+        Those of a large file one batch after the other, each confirmed by a majority: no member is to fall
+        behind by a whole upload. A small file's are one batch, which the commit confirms.
+        """
+        chunks = (
+            self._chunks if self._is_large else self._chunks.with_options(write_concern=WriteConcern(w=1))
+        )
         for batch in _batches(_chunk_documents(self._id, self._spool), WRITE_BATCH):
             with self._mongo.writing():
-                self._chunks.insert_many(batch)
+                chunks.insert_many(batch)
 
     def write(self, session: ClientSession) -> None:
-        """File and chunks. Raises Swept when those that were written ahead are gone."""
-        first = {"files_id": self._id, "n": 0}
-        if not self.is_large:
-            self._chunks.insert_many(self._documents, session=session)
-        elif not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
+        """The file. Raises Swept when not all chunks are there any more."""
+        own = {"files_id": self._id}
+        first = own | {"n": 0}
+        held = self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count
+        if not held or self._chunks.count_documents(own, session=session) != -(
+            -self.ref.length // CHUNK_SIZE
+        ):
             raise Swept
         file = {
             "_id": self._id,
@@ -220,9 +227,8 @@ class Draft:
 
     def discard(self) -> None:
         """Remove what was written ahead. Only for a transaction that is known to have failed."""
-        if self.is_large:
-            with self._mongo.writing():
-                self._chunks.delete_many({"files_id": self._id})
+        with self._mongo.writing():
+            self._chunks.delete_many({"files_id": self._id})
 
 
 class Swept(Exception):

@@ -15,6 +15,9 @@ from imagestore.store.documents import Documents, Naming
 from imagestore.store.mongo import Mongo
 
 TRIES = 20
+PROVEN_FIRST_BYTES = 16 * 1024 * 1024
+"""Beyond this, what is refused after all would cost too much to write and remove."""
+
 PROOF_SECONDS = 0.25
 """How long an open transaction waits for the proof. A longer one is waited for outside, and written then."""
 
@@ -27,7 +30,7 @@ class Uploads:
     """Writes what is uploaded while it is being proven, and commits only what is.
 
     Before the commit nothing of it is there for anybody else. So the two take the time of the longer one,
-    and a picture that is refused leaves nothing. One that is too large for a transaction is proven first.
+    and of a picture that is refused, what was written goes again. A very large one is proven first.
     """
 
     def __init__(self, mongo: Mongo, blobs: Blobs, documents: Documents) -> None:
@@ -60,7 +63,7 @@ class Uploads:
         draft = self._blobs.draft(spool, media_type)
 
         def write(session: ClientSession) -> Image:
-            draft.claim(session)  # first: another upload of the same bytes waits here, and sends nothing
+            draft.claim(session)  # first: another upload of the same bytes is told soonest
             draft.write(session)
             present = self._documents.look(naming, session)
             facts = prove(PROOF_SECONDS)
@@ -69,7 +72,7 @@ class Uploads:
             # Last, since other uploads to the same name wait for it.
             return self._documents.point(naming, present, draft.ref, facts, session)
 
-        if draft.is_large:
+        if spool.size > PROVEN_FIRST_BYTES:
             _proven(prove)
         try:
             draft.write_ahead()

@@ -229,7 +229,7 @@ def test_progress_is_told(stored: Stored, image: Image) -> None:
 
 def test_nothing_false_beside_uploads_and_deletions(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the usual grace period, whatever threads do to the same few names and bytes."""
-    monkeypatch.setattr(blobs_module, "TRANSACTION_BYTES", 600_000)
+    monkeypatch.setattr(blobs_module, "BATCH_BYTES", 600_000)
     done, failed = threading.Event(), []
 
     def work(seed: int) -> None:

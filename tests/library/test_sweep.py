@@ -302,12 +302,12 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
     return act
 
 
-@pytest.mark.parametrize("transaction_bytes", [blobs_module.TRANSACTION_BYTES, 0], ids=["small", "large"])
+@pytest.mark.parametrize("batch_bytes", [blobs_module.BATCH_BYTES, 0], ids=["small", "large"])
 def test_whatever_happens_at_once_what_has_a_name_is_whole(
-    house: House, busy: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, transaction_bytes: int
+    house: House, busy: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, batch_bytes: int
 ) -> None:
     """Sweeps without any grace period among threads that upload, delete and restore the same few bytes."""
-    monkeypatch.setattr(blobs_module, "TRANSACTION_BYTES", transaction_bytes)
+    monkeypatch.setattr(blobs_module, "BATCH_BYTES", batch_bytes)
     stored, swept = Stored(house.services.mongo), 0
     for turn in range(ROUNDS):
         at_work = set(range(4))

@@ -13,14 +13,14 @@ from bson import ObjectId
 from imagestore.core.errors import BlobDamaged, StoreUnavailable
 from imagestore.core.streams import Spool
 from imagestore.embedded import Server
-from imagestore.store.blobs import CHUNK_SIZE, READ_BATCH, READ_TRIES, TRANSACTION_BYTES, Blobs
+from imagestore.store.blobs import BATCH_BYTES, CHUNK_SIZE, READ_BATCH, READ_TRIES, Blobs
 from imagestore.store.mongo import Mongo
 from tests.store.commands import Commands, failing
 from tests.store.conftest import OpenMongo
 from tests.store.samples import put, read
 
 SMALL = random.Random(1).randbytes(3 * CHUNK_SIZE)
-LARGE = random.Random(2).randbytes(TRANSACTION_BYTES + CHUNK_SIZE)
+LARGE = random.Random(2).randbytes(BATCH_BYTES + CHUNK_SIZE)
 REFUSED = {"errorCode": 2}
 """BadValue: an error that no driver tries again."""
 
@@ -71,13 +71,11 @@ def test_a_put_that_is_refused_midway_claims_nothing(
     with failing(mongo, [command], mode=mode, **REFUSED), pytest.raises(StoreUnavailable):
         put(blobs, data)
     assert store.collection("claims").count_documents({}) == 0
-    assert leftover(store)["blobs.files"] == 0
-    if data == SMALL:
-        assert leftover(store)["blobs.chunks"] == 0
+    assert leftover(store)["blobs.files"] == 0  # but chunks, perhaps, which a sweep finds
     assert read(blobs, put(blobs, data)) == data
 
 
-@pytest.mark.parametrize(("data", "reads"), [(SMALL, 0), (SMALL, 2), (LARGE, 0), (LARGE, 20)])
+@pytest.mark.parametrize(("data", "reads"), [(SMALL, 0), (SMALL, 2), (LARGE, 0), (LARGE, 16)])
 def test_a_source_that_breaks_claims_nothing(blobs: Blobs, store: Mongo, data: bytes, reads: int) -> None:
     with BreakingSpool(data, reads) as broken, pytest.raises(OSError, match="went away"):
         blobs.put(broken, "image/png")

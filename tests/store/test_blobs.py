@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from imagestore.core.image import BlobRef
-from imagestore.store.blobs import CHUNK_SIZE, READ_BATCH, TRANSACTION_BYTES, Blobs
+from imagestore.store.blobs import BATCH_BYTES, CHUNK_SIZE, READ_BATCH, Blobs
 from imagestore.store.mongo import Mongo
 from tests.store.commands import Commands
 from tests.store.samples import all_at_once, digest_of, put, read
@@ -18,7 +18,7 @@ from tests.store.samples import all_at_once, digest_of, put, read
 MB = 1024 * 1024
 SIZES = [
     1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 2 * CHUNK_SIZE, MB,
-    TRANSACTION_BYTES, TRANSACTION_BYTES + 1, 12 * MB,
+    BATCH_BYTES, BATCH_BYTES + 1, 12 * MB,
 ]  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def test_bytes_that_are_kept_are_not_written_again(blobs: Blobs, commands: Comma
     assert store.collection("claims").find_one()["claimed"] > claimed
 
 
-@pytest.mark.parametrize(("size", "writers"), [(300_000, 50), (TRANSACTION_BYTES + 1, 6)])
+@pytest.mark.parametrize(("size", "writers"), [(300_000, 50), (BATCH_BYTES + 1, 6)])
 def test_the_same_bytes_at_once_are_kept_once(blobs: Blobs, store: Mongo, size: int, writers: int) -> None:
     data = noise(size)
     refs = all_at_once(lambda _: put(blobs, data), writers)

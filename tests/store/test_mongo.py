@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import Condition, Labels
 from imagestore.embedded import Server
-from imagestore.store.blobs import TRANSACTION_BYTES, Blobs
+from imagestore.store.blobs import BATCH_BYTES, Blobs
 from imagestore.store.documents import Documents, Naming
 from imagestore.store.mongo import INDEXES, Mongo
 from imagestore.store.registry import CredentialRecord, Registry
@@ -134,7 +134,7 @@ def test_expected_errors_and_bugs_pass_as_they_are(store: Mongo) -> None:
 def write_everything(store: Mongo) -> None:
     """Every write that the store knows."""
     blobs, documents, registry = Blobs(store), Documents(store), Registry(store)
-    for size in (10, 10, TRANSACTION_BYTES + 1):
+    for size in (10, 10, BATCH_BYTES + 1):
         put(blobs, bytes(size))
     first, second, third = (add(documents, "a", number).version for number in (1, 2, 3))
     documents.set_labels(BUCKET, "a", Labels(("t",)), Condition())
@@ -151,17 +151,22 @@ def write_everything(store: Mongo) -> None:
 def test_every_write_is_confirmed_by_a_majority(store: Mongo, commands: Commands) -> None:
     commands.clear()
     write_everything(store)
-    kinds, in_transactions = set(), set()
+    kinds, in_transactions, chunks = set(), set(), []
     for command in commands.sent:
         kind = next(iter(command))
         if kind in WRITES and command.get("autocommit") is not False:
             kinds.add((kind, command[kind]))
-            assert command["writeConcern"]["w"] == "majority", command
+            if command[kind] == "blobs.chunks":
+                chunks.append(command["writeConcern"]["w"])
+            else:
+                assert command["writeConcern"]["w"] == "majority", command
         elif kind in WRITES:
             in_transactions.add((kind, command[kind]))
         elif kind == "commitTransaction":
             kinds.add((kind, None))
             assert command["writeConcern"]["w"] == "majority", command
+    # Those of a small file are confirmed by the commit of the file, which counts them first.
+    assert chunks == [1, "majority", "majority"]
     assert in_transactions >= {
         ("insert", "blobs.files"),
         ("insert", "versions"),

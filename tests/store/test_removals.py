@@ -154,7 +154,7 @@ def test_an_image_that_lost_its_version_keeps_its_blob(
 
 def sweep_first_draft(removals: Removals, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Take the chunks of the next upload, which counts as large, before it commits; its file's id."""
-    monkeypatch.setattr(blobs_module, "TRANSACTION_BYTES", 0)
+    monkeypatch.setattr(blobs_module, "BATCH_BYTES", 0)
     write_ahead, swept = Draft.write_ahead, list[str]()
 
     def write_for_nothing(draft: Draft) -> None:
