@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -46,6 +47,7 @@ DATABASE: dict[str, list[str]] = {
 }
 ALONE = {"serve", "settings", "completion", "doctor"}
 
+CONFLICTS = {"bucket create", "bucket rm"}
 FOUND = {"bucket create", "bucket ls", "credential create", "credential ls", "sign"}
 """What has nothing to look for: a URL can be signed before there is an image."""
 
@@ -65,6 +67,24 @@ def test_every_command_is_in_one_of_the_tables() -> None:
     commands = {path.removeprefix("imagestore "): each for path, each in tables.walk("imagestore", main)}
     leaves = {path for path, each in commands.items() if not isinstance(each, click.Group)}
     assert leaves == set(SERVICE) | set(DATABASE) | ALONE
+
+
+def others_of(name: str) -> set[int]:
+    """What a command may end with, beside what every command may."""
+    if name in SERVICE:
+        return {4, 75} | ({5} if name in CONFLICTS else set()) | (set() if name in FOUND else {3})
+    return {75} if name in DATABASE or name == "serve" else set()
+
+
+@pytest.mark.quick
+def test_the_page_tells_of_every_command_how_it_may_end() -> None:
+    row = re.compile(r"^\| `imagestore ([a-z ]+)` \| .+ \| .+ \| (none|[\d, ]+) \|$", re.MULTILINE)
+    told = row.findall((tables.DOCS / "cli.md").read_text())
+    names = {*SERVICE, *DATABASE, *ALONE}
+    assert [name for name, _ in told] == sorted(names)
+    assert {name: set(map(int, re.findall(r"\d+", others))) for name, others in told} == {
+        name: others_of(name) for name in names
+    }
 
 
 @pytest.mark.quick
