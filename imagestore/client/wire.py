@@ -74,14 +74,14 @@ class Wire:
 
     def state(self, path: str) -> Any:
         """The JSON that answers a GET, of a 503 as of a 200: it tells how the service is."""
-        response = self._look(path)
+        response = self._look(path, again=False)
         if response.status_code not in (httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE):
             raise error_of(response)
         return self._json(response)
 
     def text(self, path: str) -> str:
         """The text that answers a GET."""
-        response = self._look(path)
+        response = self._look(path, again=True)
         if not response.is_success:
             raise error_of(response)
         return response.text
@@ -107,8 +107,8 @@ class Wire:
         finally:
             download.close()
 
-    def _look(self, path: str) -> httpx.Response:
-        return self._send(_Request("GET", path), Tries(self._retries))[0]
+    def _look(self, path: str, *, again: bool) -> httpx.Response:
+        return self._send(_Request("GET", path, again=again), Tries(self._retries))[0]
 
     def _json(self, response: httpx.Response) -> Any:
         try:

@@ -101,6 +101,7 @@ SAFE: dict[str, Call] = {
     "credentials": lambda client: client.credentials(),
     "revoke_credential": lambda client: client.revoke_credential("A"),
     "openapi": lambda client: client.openapi(),
+    "metrics": lambda client: client.metrics(),
 }
 UNSAFE: dict[str, Call] = {
     "create_bucket": lambda client: client.create_bucket("b"),

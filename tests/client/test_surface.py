@@ -45,7 +45,6 @@ def test_every_route_of_rest_has_its_method() -> None:
         for call in (*SAFE.values(), *UNSAFE.values()):
             call(client)
         client.check_ready()
-        client.metrics()
     unmatched = set()
     for operation in operations():
         pattern = re.sub(r"\\{\w+\\}", "[^/]+", re.escape(operation))
@@ -58,7 +57,7 @@ def test_every_route_of_rest_has_its_method() -> None:
 def test_every_method_is_shown_to_be_safe_or_not() -> None:
     named = {name.split()[0] for name in (*SAFE, *UNSAFE)}
     public = {name for name, each in vars(Client).items() if callable(each) and not name.startswith("_")}
-    assert public - named == {"close", "check_ready", "readiness", "metrics", "get", "sign_url"}
+    assert public - named == {"close", "check_ready", "readiness", "get", "sign_url"}
 
 
 def test_a_users_file_passes_the_strict_type_checker(tmp_path: Path) -> None:
