@@ -75,12 +75,13 @@ recommended does not fit, what is somewhat larger does."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheState:
-    """`settings` are those of RECOMMENDED, None where CONFIG is forbidden, as with most hosted ones.
+    """One server. `settings` are those of RECOMMENDED, None where CONFIG is forbidden, as with hosted ones.
 
     `unexpiring` counts keys that have no expiry: none of ours. `seconds` is how long the fastest of three
     PINGs took. `replica`: it takes no writes.
     """
 
+    server: str
     product: str
     version: tuple[int, ...]
     replica: bool
@@ -91,12 +92,17 @@ class CacheState:
     seconds: float
 
 
-def look_at_cache(url: str) -> CacheState:
-    """Ask Redis, with more patience than a request has. Raises CacheUnreached."""
+def look_at_cache(url: str) -> tuple[CacheState, ...]:
+    """Ask the servers that the URL leads to, more patiently than a request does. Raises CacheUnreached."""
+    return (_look_at_server(url),)
+
+
+def _look_at_server(url: str) -> CacheState:
     with _connected(url) as redis:
         info: dict[str, Any] = redis.info()
         keyspace = [each for name, each in info.items() if name.startswith("db") and isinstance(each, dict)]
         return CacheState(
+            server=url.rpartition("@")[2].rpartition("//")[2],
             product="Valkey" if "valkey_version" in info else "Redis",
             version=_numbers(info.get("valkey_version", info["redis_version"])),
             replica=info.get("role") in ("slave", "replica"),

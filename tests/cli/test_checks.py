@@ -65,6 +65,7 @@ LIKE_US = {each.name: each.wanted.strip('"') for each in RECOMMENDED} | {
     "proto-max-bulk-len": str(2 * 1024**2),
 }
 CACHE = CacheState(
+    server="cache:6379/0",
     product="Redis",
     version=(7, 0, 15),
     replica=False,
@@ -98,8 +99,8 @@ def chosen(**settings: Any) -> Configuration:
     return replace(CHOSEN, settings=replace(CHOSEN.settings, **settings))
 
 
-def cache(**state: Any) -> tuple[CacheState, float]:
-    return replace(CACHE, **state), 0.05
+def cache(**state: Any) -> redis.Caches:
+    return redis.Caches((replace(CACHE, **state),), 0.05)
 
 
 def served(status: str = "ready", redis: str = "up", damaged: int = 0, **state: Any) -> ServiceState:
@@ -158,6 +159,7 @@ CASES: list[tuple[Check, Any, str, str]] = [
     (redis.version, cache(), OK, "Redis 7.0.15"),
     (redis.version, cache(version=(6, 0, 16)), PROBLEM, "6.0.16"),
     (redis.version, cache(product="Valkey", version=(8, 1)), OK, "Valkey 8.1"),
+    (redis.version, redis.Caches((CACHE, CACHE), 0.05), OK, "cache:6379/0: Redis 7.0.15"),
     (redis.role, cache(), NOTHING, ""),
     (redis.role, cache(replica=True), PROBLEM, "replica"),
     (redis.recommendations, cache(), OK, "as recommended"),

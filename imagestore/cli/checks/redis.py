@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from imagestore.cache.checkup import RECOMMENDED, CacheState, CacheUnreached, look_at_cache
 from imagestore.cli.checks.report import Finding, Place, Subject, Unseen, ok, problem, warning
@@ -13,8 +14,19 @@ SLOW_SHARE = 0.5
 """Of the time that the service gives a call: what takes longer will often be too late."""
 
 
-def look(place: Place) -> tuple[CacheState, float]:
-    """With the time that the service gives a call, in seconds."""
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """The servers of the cache. `patience` is how many seconds the service gives a call."""
+
+    servers: tuple[CacheState, ...]
+    patience: float
+
+    def named(self, state: CacheState) -> str:
+        """In front of what is found about one of several servers."""
+        return f"{state.server}: " if len(self.servers) > 1 else ""
+
+
+def look(place: Place) -> Caches:
     settings = place.settings
     if settings.redis_url == "none":
         raise Unseen(ok("None is wanted: every image is read from MongoDB."))
@@ -22,7 +34,7 @@ def look(place: Place) -> tuple[CacheState, float]:
     if not url:
         raise Unseen(ok("Embedded, and not started yet: `imagestore serve` starts it."))
     try:
-        return look_at_cache(url), settings.redis_timeout
+        return Caches(look_at_cache(url), settings.redis_timeout)
     except CacheUnreached as error:
         if not settings.redis_url:
             raise Unseen(ok("Embedded, and not running: `imagestore serve` starts it.")) from error
@@ -32,45 +44,54 @@ def look(place: Place) -> tuple[CacheState, float]:
         raise Unseen(problem(f"It is not reached: {error}", advice)) from error
 
 
-def version(seen: tuple[CacheState, float]) -> Iterator[Finding]:
-    state, _ = seen
-    told = f"{state.product} {'.'.join(map(str, state.version))}, {size_text(state.memory_bytes)} in use."
-    old = state.product == "Redis" and state.version < OLDEST
-    yield problem(told, "Use Redis 6.2 or later, or Valkey.") if old else ok(told)
+def version(seen: Caches) -> Iterator[Finding]:
+    for state in seen.servers:
+        number = ".".join(map(str, state.version))
+        told = f"{seen.named(state)}{state.product} {number}, {size_text(state.memory_bytes)} in use."
+        old = state.product == "Redis" and state.version < OLDEST
+        yield problem(told, "Use Redis 6.2 or later, or Valkey.") if old else ok(told)
 
 
-def role(seen: tuple[CacheState, float]) -> Iterator[Finding]:
-    if seen[0].replica:
-        yield problem("It is a replica, which takes no writes.", "Name the primary in IMAGESTORE_REDIS_URL.")
+def role(seen: Caches) -> Iterator[Finding]:
+    for state in seen.servers:
+        if state.replica:
+            told = f"{seen.named(state)}It is a replica, which takes no writes."
+            yield problem(told, "Name the primary in IMAGESTORE_REDIS_URL.")
 
 
-def recommendations(seen: tuple[CacheState, float]) -> Iterator[Finding]:
-    found = seen[0].settings
+def recommendations(seen: Caches) -> Iterator[Finding]:
+    for state in seen.servers:
+        yield from _compare(state.settings, seen.named(state))
+
+
+def _compare(found: Mapping[str, str] | None, name: str) -> Iterator[Finding]:
     if found is None:
-        yield ok("CONFIG is forbidden here: see that its settings are those of docs/operations.md.")
+        yield ok(f"{name}CONFIG is forbidden: see that its settings are those of docs/operations.md.")
         return
     others = [each for each in RECOMMENDED if each.name in found and not each.fits(found[each.name])]
     for each in others:
-        told = f"{each.name} is {found[each.name] or 'empty'}: {each.why}."
+        told = f"{name}{each.name} is {found[each.name] or 'empty'}: {each.why}."
         yield warning(told, f"Set `{each.name} {each.wanted}` in redis.conf.")
     if not others:
-        yield ok("Its settings are as recommended.")
+        yield ok(f"{name}Its settings are as recommended.")
 
 
-def other_keys(seen: tuple[CacheState, float]) -> Iterator[Finding]:
-    if seen[0].unexpiring:
-        advice = (
-            "Keep it for the service alone: under volatile-ttl they are never evicted, and images go instead."
-        )
-        yield warning(f"{seen[0].unexpiring} keys without expiry are of somebody else.", advice)
+def other_keys(seen: Caches) -> Iterator[Finding]:
+    for state in seen.servers:
+        if state.unexpiring:
+            told = f"{seen.named(state)}{state.unexpiring} keys without expiry are of somebody else."
+            advice = "Keep it for the service alone: they are never evicted, and images go instead."
+            yield warning(told, advice)
 
 
-def speed(seen: tuple[CacheState, float]) -> Iterator[Finding]:
-    state, patience = seen
-    if state.seconds > patience * SLOW_SHARE:
-        took, waits = state.seconds * 1000, patience * 1000
-        told = f"A PING took {took:.0f} ms; the service waits {waits:.0f} ms for a call."
-        yield warning(told, "Bring Redis nearer, or raise IMAGESTORE_REDIS_TIMEOUT.")
+def speed(seen: Caches) -> Iterator[Finding]:
+    for state in seen.servers:
+        if state.seconds > seen.patience * SLOW_SHARE:
+            took, waits = state.seconds * 1000, seen.patience * 1000
+            told = (
+                f"{seen.named(state)}A PING took {took:.0f} ms; the service waits {waits:.0f} ms for a call."
+            )
+            yield warning(told, "Bring Redis nearer, or raise IMAGESTORE_REDIS_TIMEOUT.")
 
 
 REDIS = Subject("Redis", look, (version, role, recommendations, other_keys, speed))
