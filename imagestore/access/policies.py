@@ -51,6 +51,14 @@ class Principal:
 STRANGER = Principal()
 
 
+def require_credential(principal: Principal) -> None:
+    """Raises Unauthenticated for a stranger."""
+    if principal.access_key is None:
+        raise Unauthenticated(
+            "This needs a credential: send the access key and secret by HTTP Basic, or use a signed URL."
+        )
+
+
 def is_open(action: Action, bucket: Bucket) -> bool:
     """Whether everybody may, so that nobody needs to be asked who they are."""
     return action is Action.GET_IMAGE and bucket.visibility == "public-read"
@@ -65,10 +73,7 @@ def decide(principal: Principal, action: Action, bucket: Bucket | str | None) ->
     name = bucket.name if isinstance(bucket, Bucket) else bucket
     if isinstance(bucket, Bucket) and is_open(action, bucket):
         return
-    if principal.access_key is None:
-        raise Unauthenticated(
-            "This needs a credential: send the access key and secret by HTTP Basic, or use a signed URL."
-        )
+    require_credential(principal)
     if not principal.holds(action.scope) or not principal.reaches(name):
         where = f"on bucket {name!r}" if name else "on the whole service"
         raise Forbidden(f"This credential does not have the scope {action.scope!r} {where}.")

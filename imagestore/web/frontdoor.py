@@ -11,7 +11,7 @@ from flask import Flask, Request, Response, current_app, g, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from imagestore.access.policies import STRANGER, Action, Principal, decide
+from imagestore.access.policies import STRANGER, Action, Principal, decide, require_credential
 from imagestore.core.errors import (
     ImagestoreError,
     InvalidParameter,
@@ -154,6 +154,10 @@ def _enter() -> Response | None:
             "misdirected_request",
             "This service has other names: ask for one of IMAGESTORE_ALLOWED_HOSTS.",
         )
+    if request.blueprint is not None and request.blueprint not in journal.FACES:
+        # REST: before anything else is looked at, so that strangers learn nothing from what is wrong with a
+        # request, and the audit of a write that was refused has a name.
+        require_credential(principal())
     if request.is_json and (request.content_length or 0) > JSON_BYTES:
         raise UploadTooLarge(f"A JSON body has at most {JSON_BYTES} bytes: send less at a time.")
     try:

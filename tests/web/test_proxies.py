@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from tests import pictures
+from tests.rules.tables import make_app
 from tests.service import Service, running_service
 from tests.web.answers import check_error
 
@@ -19,6 +21,8 @@ SAID = {
     "X-Forwarded-Proto": "https",
     "X-Forwarded-Host": "img.example.com",
 }
+
+CLIENT = httpx.Client(timeout=60, trust_env=False)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,7 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def ask(service: Service, method: str, path: str, **given: Any) -> httpx.Response:
-    credential = (service.access_key, service.secret)
-    return httpx.request(method, service.url + path, auth=credential, timeout=60, trust_env=False, **given)
+    return CLIENT.request(method, service.url + path, auth=(service.access_key, service.secret), **given)
 
 
 def urls_of(service: Service, headers: dict[str, str]) -> list[str]:
@@ -83,6 +86,49 @@ def test_the_audit_has_the_address_of_the_client(behind: Service, said: str, add
     found = [json.loads(line) for line in behind.log.read_text().splitlines()]
     [line] = [line for line in found if line.get("request_id") == headers["X-Request-Id"]]
     assert (line["logger"], line["address"]) == ("imagestore.audit", address)
+
+
+def writes() -> list[tuple[str, str, str]]:
+    """Every route that changes something: method, path to what is not there, the view's name."""
+    found = []
+    for rule in make_app().url_map.iter_rules():
+        path = re.sub(r"<int:\w+>", "1", rule.rule)
+        path = re.sub(r"<(?:\w+:)?\w+>", "no-such-thing", path)
+        for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
+            found.append((method, path, rule.endpoint.rpartition(".")[2]))
+    return found
+
+
+@pytest.mark.parametrize("who", ["admin", "stranger", "impostor"])
+def test_every_write_is_audited_once_done_or_refused(behind: Service, who: str) -> None:
+    auth = {
+        "admin": (behind.access_key, behind.secret),
+        "stranger": None,
+        "impostor": (behind.access_key, "wrong"),
+    }[who]
+    expected = {}
+    assert len(writes()) > 10
+    with httpx.Client(base_url=behind.url, auth=auth, trust_env=False) as client:
+        for method, path, view in writes():
+            for body in ({"json": {"name": f"audit-{who}"}}, {"content": b"\x00"}):
+                address = f"2001:db8::{len(expected) + 1:x}"
+                headers = {"X-Request-Id": secrets.token_hex(8), "X-Forwarded-For": address}
+                answer = client.request(method, path, headers=headers, **body)
+                code = answer.json()["error"]["code"] if answer.is_error else "ok"
+                line = {"message": view, "address": address, "status": answer.status_code, "outcome": code}
+                if who == "admin":
+                    line["who"] = behind.access_key
+                expected[headers["X-Request-Id"]] = line
+    found = [json.loads(line) for line in behind.log.read_text().splitlines()]
+    audited = [line for line in found if line["logger"] == "imagestore.audit"]
+    for request_id, line in expected.items():
+        [said] = [each for each in audited if each.get("request_id") == request_id]
+        assert {name: said[name] for name in (*line, "who") if name in said} == line
+    outcomes = {line["outcome"] for line in expected.values()}
+    if who == "admin":
+        assert outcomes > {"ok", "invalid_parameter", "bucket_not_found"}
+    else:
+        assert outcomes == {"unauthenticated"}
 
 
 @pytest.mark.parametrize("host", ["evil.example", "img.example.com.evil.example", "localhost", "[::1]:80"])

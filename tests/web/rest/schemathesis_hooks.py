@@ -71,3 +71,14 @@ def filter_body(context: schemathesis.HookContext, body: object) -> bool:
         or "file" not in body
         or all(isinstance(body.get(name, ""), str) for name in ("key", "tags", "context"))
     )
+
+
+@schemathesis.hook
+def filter_query(context: schemathesis.HookContext, query: dict[str, object] | None) -> bool:
+    """What is not sent at all, such as an empty list, is no parameter too many."""
+    return all(map(is_sent, (query or {}).values()))
+
+
+def is_sent(value: object) -> bool:
+    """Whether anything of a query's value gets into the URL."""
+    return any(map(is_sent, value)) if isinstance(value, list) else value not in (None, {})
