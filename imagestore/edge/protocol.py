@@ -16,6 +16,7 @@ from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_CONNECTIONS, EDGE_REFUSALS
 from imagestore.edge.asgi import ABORT, Scope
 from imagestore.edge.forwarded import resolve
+from imagestore.edge.framing import check_coding
 from imagestore.edge.host import check_host
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
 
@@ -36,7 +37,8 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     - A closed connection that does not take its last bytes within `worker.send_timeout` seconds is reset.
     - A scope carries `abort` under `ABORT`, and of client, scheme and Host what trusted proxies say of them.
     - What the HTTP parser refuses is answered in our error shape, and so are a request without a valid Host
-      (RFC 9112, section 3.2) and a body that ends short of its Content-Length (section 8).
+      (RFC 9112, section 3.2), a transfer coding other than chunked (section 6.1), and a body that ends short
+      of its Content-Length (section 8).
     """
 
     worker: EdgeWorker
@@ -131,6 +133,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         self._answering = False
         parser = self._callback_parser
         check_host(parser.http_version, parser.headers, parser.path)
+        check_coding(parser.headers)
         skip_body: bool = super()._on_headers_complete()
         return skip_body
 

@@ -81,6 +81,8 @@ PROBES = frozenset({"ops.healthz", "ops.readyz"})
 
 RETRY_AFTER = "2"
 JSON_BYTES = 1024 * 1024
+MOST_TOLD = 100
+"""Errors of one body that pydantic may put into words: it does that for all, and a megabyte has 60,000."""
 _NO_ROUTE = "Nothing is served under this path: /v1/docs lists the routes of REST."
 
 
@@ -199,6 +201,9 @@ def error_response(status: int, code: str, message: str) -> Response:
 
 def validation_response(error: ValidationError) -> Response:
     """400 for a path, query or body that does not fit its schema, naming the first thing that is wrong."""
+    if error.error_count() > MOST_TOLD:
+        message = f"{error.error_count()} things are wrong with it: /v1/docs says what this route takes."
+        return error_response(400, "invalid_parameter", message)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "body"
     return error_response(400, "invalid_parameter", f"{where}: {first['msg']}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 
 import pytest
@@ -71,3 +72,26 @@ def test_made_keys_are_random_and_well_formed() -> None:
     assert all(re.fullmatch("IS[A-HJ-NP-Z2-9]{18}", key) for key in made)
     assert len({make_server_key() for _ in range(100)}) == 100
     secrets(make_server_key())
+
+
+@pytest.mark.parametrize("admin_secret", ["", "chosen by the operator"])
+def test_a_secret_is_compared_in_constant_time_and_with_the_same_work_for_every_access_key(
+    monkeypatch: pytest.MonkeyPatch, admin_secret: str
+) -> None:
+    """Shown by what is called, since a measurement would show the machine. Nobody is looked up before."""
+    work: list[str] = []
+
+    def note(name: str) -> None:
+        original = getattr(hmac, name)
+        monkeypatch.setattr(hmac, name, lambda *given: (work.append(name), original(*given))[1])
+
+    given = secrets(admin_secret=admin_secret)
+    note("new")
+    note("compare_digest")
+    seen = {}
+    for access_key in ("ADMIN", "ISKEY", "ISNOBODY", "", "é", "A" * 128):
+        for secret in ("", "x", "x" * 43, "x" * 5000, "é", GOOD, "chosen by the operator"):
+            work.clear()
+            given.matches(access_key, secret)
+            seen[access_key, secret] = tuple(work)
+    assert set(seen.values()) == {("new", "compare_digest")}

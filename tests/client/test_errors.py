@@ -46,7 +46,7 @@ def test_what_the_service_raises_the_client_raises(leaf: type[ImagestoreError]) 
             answers.append(copy_context().run(super().handle_request, request))
             return answers[-1]
 
-    client = Client("http://service", "KEY", "s", retries=NO_RETRIES, transport=Recording(app))
+    client = Client("http://service", "KEY", "SECRET", retries=NO_RETRIES, transport=Recording(app))
     with client, pytest.raises(leaf) as raised:
         client.buckets()
     [answer] = answers

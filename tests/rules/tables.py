@@ -117,6 +117,8 @@ def make_app() -> OpenAPI:
                 mongo_url="mongodb://127.0.0.1:1/?connect=false",
                 redis_url="none",
                 secret_key="only for the tables",
+                admin_key="KEY",
+                admin_secret="SECRET",
                 data=Path(folder),
             )
         )

@@ -42,7 +42,7 @@ def images(bucket: str) -> str:
 @pytest.fixture(scope="session")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service with small limits: 8 MiB, and two seconds of silence in a body."""
-    settings = {"upload_bytes": 8 * 1024 * 1024, "body_timeout": 2}
+    settings = {"upload_bytes": 8 * 1024 * 1024, "body_timeout": 2, "rate_limit_failures": "off"}
     with running_service(tmp_path_factory.mktemp("strict"), **settings) as running:
         await_that(lambda: len(workers(running)) == 2)
         yield running
