@@ -81,7 +81,7 @@ def _tell_source(response: Response) -> Response:
 
     A refusal has no timings: they could tell a stranger whether there is such an image.
     """
-    response.headers.update(CROSS_ORIGIN)
+    response.headers.extend(CROSS_ORIGIN)
     if response.status_code in (400, 401, 403):
         response.headers["Cache-Status"] = REFUSED_STATUS
         return response
@@ -144,10 +144,10 @@ def _describe(response: Response, found: Found, verdict: Verdict) -> None:
     """The fields of every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
     if verdict.status in (412, 416):
         return
-    response.headers["Cache-Control"] = _cache_control(found)
+    response.headers.add("Cache-Control", _cache_control(found))
     if verdict.status != 304:
         response.headers["Content-Type"] = media_type(found.version.facts.format)
-        response.headers["Content-Disposition"] = _disposition(found)
+        response.headers.add("Content-Disposition", _disposition(found))
 
 
 def _cache_control(found: Found) -> str:

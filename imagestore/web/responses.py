@@ -126,16 +126,18 @@ def answer(verdict: Verdict, subject: Representation, blob: Blob | None) -> Resp
     The first bytes are read here, while an error can still become a status. Closes the blob, at the latest
     when the server closes the response.
     """
+    # Added, not set: each name comes once, and setting looks through all that is there.
     response = Response(status=verdict.status)
+    add = response.headers.add
     if verdict.has_body:
-        response.headers["Accept-Ranges"] = "bytes"
-        response.headers["Content-Length"] = str(verdict.stop - verdict.start)
+        add("Accept-Ranges", "bytes")
+        add("Content-Length", str(verdict.stop - verdict.start))
     if verdict.status == 206:
-        response.headers["Content-Range"] = f"bytes {verdict.start}-{verdict.stop - 1}/{subject.size}"
+        add("Content-Range", f"bytes {verdict.start}-{verdict.stop - 1}/{subject.size}")
     elif verdict.status == 416:
-        response.headers["Content-Range"] = f"bytes */{subject.size}"
-    response.headers["ETag"] = f'"{subject.etag}"'
-    response.headers["Last-Modified"] = http_date(subject.modified)
+        add("Content-Range", f"bytes */{subject.size}")
+    add("ETag", f'"{subject.etag}"')
+    add("Last-Modified", http_date(subject.modified))
     if blob is not None:
         body = _Body(blob, verdict.start, verdict.stop)
         response.response = body

@@ -17,6 +17,7 @@ from pathlib import Path
 from pymongo import MongoClient
 from redis import Redis
 
+from imagestore.embedded.replica_set import start_replica_set
 from tests.bench.measures import Row, Target, measure_all
 from tests.service import running_service
 
@@ -28,15 +29,26 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="imagestore-bench-") as name:
-        hot_folder, cold_folder = Path(name, "hot"), Path(name, "cold")
-        hot_folder.mkdir()
-        cold_folder.mkdir()
-        with running_service(hot_folder) as hot:
+        folders = [Path(name, each) for each in ("hot", "cold", "three", "members")]
+        for each in folders:
+            each.mkdir()
+        with running_service(folders[0]) as hot:
             machine = facts_of_machine(hot.mongo_url, hot.redis_url)
             print("\n".join(f"{name:12}{value}" for name, value in machine.items()))
             print(f"\n{'':64}{'ours':>10}{'GridFS':>10}{'ratio':>8}")
-            with running_service(cold_folder, mongo_url=hot.mongo_url, redis_url="none") as cold:
-                for row in measure_all(Target(hot), Target(cold), hot.mongo_url, options.seconds):
+            with (
+                running_service(folders[1], mongo_url=hot.mongo_url, redis_url="none") as cold,
+                start_replica_set(folders[3]) as members,
+                running_service(folders[2], mongo_url=members.url) as three,
+            ):
+                with three.client() as client:
+                    client.create_bucket("default", "public-read")
+                targets = (
+                    Target(hot, hot.mongo_url),
+                    Target(cold, hot.mongo_url),
+                    Target(three, members.url),
+                )
+                for row in measure_all(*targets, options.seconds):
                     rows.append(row)
                     print(line_of(row), flush=True)
     print("\nGridFS: pymongo's GridFSBucket in this process, with a thread for each client, and no HTTP.")
