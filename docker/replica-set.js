@@ -12,7 +12,8 @@ try {
 } catch (error) {
   if (error.code !== NOT_YET_INITIALIZED || members().length === 0) throw error;
   // MongoDB refuses this where a member is away or has data of another set.
-  const settings = { electionTimeoutMillis: 2000 };
+  // docs/operations.md says why these.
+  const settings = { electionTimeoutMillis: 2000, heartbeatIntervalMillis: 500, chainingAllowed: false };
   db.adminCommand({ replSetInitiate: { _id: "imagestore", members: members(), settings } });
 }
 const state = db.adminCommand({ hello: 1 });
