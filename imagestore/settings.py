@@ -113,7 +113,7 @@ class Settings:
         "service", "127.0.0.1:8000", _address, "Where the HTTP service listens; port 0 takes a free one."
     )
     workers: int = setting("service", 2, _integer(1, 256), "Worker processes.")
-    threads: int = setting("service", 32, _integer(1, 512), "Threads for requests in each worker.")
+    threads: int = setting("service", 64, _integer(1, 512), "Threads for requests in each worker.")
     public_url: str = setting(
         "service",
         "",
@@ -225,7 +225,7 @@ class Settings:
     decoders: int = setting("imaging", 1, _integer(1, 64), "Decoder processes in each worker.")
     decode_queue: int = setting(
         "imaging",
-        24,
+        48,
         _integer(1, 10_000),
         "Pictures that may wait for a decoder in each worker; more get 503. Keep it below the threads.",
     )
