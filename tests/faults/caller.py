@@ -21,12 +21,14 @@ PATIENCE = 60.0
 @dataclass(frozen=True)
 class Answer:
     """What came back. `status` is 0 where the connection broke before there was one; `whole` says whether
-    all of the announced body came. `seconds` is the time from the request to the end of the answer."""
+    all of the announced body came. `began` is the time of the request on the monotonic clock, `seconds` how
+    long it took until the end of the answer."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     whole: bool
+    began: float
     seconds: float
 
     @property
@@ -69,6 +71,24 @@ class Caller:
     def delete(self, bucket: str, key: str) -> Answer:
         return self.call("DELETE", image_path(bucket, key))
 
+    def create_bucket(self, name: str) -> None:
+        """A bucket that everybody may read."""
+        wanted, kind = {"name": name, "access": "public-read"}, {"Content-Type": "application/json"}
+        answer = self.call("POST", "/v1/buckets", json.dumps(wanted).encode(), headers=kind)
+        assert answer.status == 201, str(answer)
+
+    def images(self, bucket: str) -> list[str]:
+        """The keys of the first thousand images."""
+        answer = self.call("GET", f"/v1/buckets/{bucket}/images?limit=1000")
+        return [image["key"] for image in answer.json()["images"]]
+
+    def versions(self, bucket: str, key: str) -> dict[int, str]:
+        """The digests of the newest thousand versions, by their numbers; none if there is no such image."""
+        answer = self.call("GET", f"{image_path(bucket, key)}/versions?limit=1000")
+        if answer.status == 404:
+            return {}
+        return {version["version"]: version["digest"] for version in answer.json()["versions"]}
+
     def call(
         self,
         method: str,
@@ -94,7 +114,7 @@ class Caller:
             pass
         if not whole:
             self._http.close()
-        return Answer(status, fields, received, whole, time.monotonic() - began)
+        return Answer(status, fields, received, whole, began, time.monotonic() - began)
 
 
 def image_path(bucket: str, key: str) -> str:

@@ -52,10 +52,10 @@ def site(started_site: Site) -> Iterator[Site]:
 
 @pytest.fixture
 def bucket(site: Site) -> str:
-    """A public bucket of the test's own."""
+    """A public bucket, the only one there is."""
+    site.empty()
     name = f"faults-{secrets.token_hex(6)}"
-    with site.service.client() as client:
-        client.create_bucket(name, "public-read")
+    site.caller().create_bucket(name)
     return name
 
 
