@@ -154,7 +154,6 @@ class Rounds:
         """Called all the time while something is done."""
         if time.monotonic() < self._next_beat:
             return
-        self._next_beat = time.monotonic() + self._beat_seconds
         try:
             if not self._renew():
                 raise LeaseLost("another node does the upkeep now")
@@ -163,6 +162,7 @@ class Rounds:
         except StoreUnavailable:
             if not self._parts.lease.held():
                 raise LeaseLost("the lease could not be renewed in time") from None
+        self._next_beat = time.monotonic() + self._beat_seconds
 
     def _due(self) -> str | None:
         """What to do next."""

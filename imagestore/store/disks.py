@@ -59,6 +59,7 @@ class Disks:
             self._url,
             server_selector=select,
             connectTimeoutMS=int(ASK_SECONDS * 1000),
+            serverSelectionTimeoutMS=int(ASK_SECONDS * 1000),
             appname="imagestore",
         )
         found = []
@@ -66,6 +67,7 @@ class Disks:
             for each in sorted(_members(client), key=lambda each: str(each.address)):
                 wanted[:] = [each.address]
                 found.append(_ask(client, self._database, each))
+            wanted.clear()  # to close is to tell any member
         return found
 
 
