@@ -104,6 +104,7 @@ class Rounds:
                 if not pausing:
                     log.warning("scheduled upkeep pauses: %s", error)
                 pausing = True
+                self._parts.metrics.put(UPKEEP_LEASE, int(self._parts.lease.held()))
             time.sleep(self._beat_seconds)
 
     def turn(self) -> None:

@@ -135,11 +135,11 @@ class Inventory:
         keys: dict[str, list[str]] = {}
         for bucket, key in dict.fromkeys(names):
             keys.setdefault(bucket, []).append(key)
-        found: list[NameRecord] = []
-        for bucket, some in keys.items():
-            with self._mongo.reading():
-                found += map(_name, self._images.find({"bucket": bucket, "key": {"$in": some}}))
-        return found
+        if not keys:
+            return []
+        wanted = [{"bucket": bucket, "key": {"$in": some}} for bucket, some in keys.items()]
+        with self._mongo.reading():
+            return [_name(each) for each in self._images.find({"$or": wanted})]
 
     def have_versions(self, names: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
         """Those of the names that have any version at all."""
