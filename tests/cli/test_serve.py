@@ -22,6 +22,7 @@ import pytest
 
 import tests.pictures as pictures
 from imagestore.cli.server import GRACE_SECONDS
+from imagestore.cli.statuses import UNAVAILABLE
 from imagestore.core.errors import ImagestoreError
 from imagestore.embedded import executables
 from tests.service import PATIENCE, Service, await_that, environment, running_service, serve_command
@@ -60,7 +61,7 @@ def workers_of(service: Service) -> set[int]:
     return {pid for pid, words in children_of(service.process.pid).items() if "keeper.py" not in words}
 
 
-def serve_and_fail(folder: Path, *arguments: str, **settings: object) -> str:
+def serve_and_fail(folder: Path, *arguments: str, status: int = 1, **settings: object) -> str:
     """Run `serve` where it cannot start; what it said, after checking how it ended."""
     done = subprocess.run(
         serve_command(*arguments),
@@ -69,7 +70,7 @@ def serve_and_fail(folder: Path, *arguments: str, **settings: object) -> str:
         timeout=PATIENCE,
         text=True,
     )
-    assert (done.returncode, done.stdout) == (1, ""), done
+    assert (done.returncode, done.stdout) == (status, ""), done
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("imagestore: ")
@@ -271,7 +272,7 @@ def test_a_folder_in_use_is_one_line(service: Service) -> None:
 
 def test_a_database_that_is_not_there_is_one_line(tail: Path) -> None:
     url = "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200"
-    told = serve_and_fail(tail / "data", mongo_url=url, redis_url="none")
+    told = serve_and_fail(tail / "data", mongo_url=url, redis_url="none", status=UNAVAILABLE)
     assert told.endswith("(store_unavailable)")
 
 
