@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from imagestore.core.addresses import HostNames, Networks
+from imagestore.core.clusters import ClusterUrl, is_cluster
 from imagestore.core.rates import Rate
 from imagestore.core.thresholds import Thresholds
 
@@ -70,8 +71,13 @@ def _mongo_url(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
-    if value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("wants a URL such as redis://cache.example.com:6379/0, or none")
+    if is_cluster(value):
+        ClusterUrl.parse(value)
+    elif value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError(
+            "wants a URL such as redis://cache.example.com:6379/0, of a cluster "
+            "redis+cluster://one.example.com:6379,two.example.com:6379, or none"
+        )
     return value
 
 
@@ -188,7 +194,8 @@ class Settings:
         "cache",
         "",
         _redis_url,
-        "Redis to use. Empty: a private embedded redis-server. `none` runs without a cache.",
+        "Redis to use; a Redis Cluster is `redis+cluster://HOST:PORT,HOST:PORT`. Empty: a private embedded "
+        "redis-server. `none` runs without a cache.",
         secret=True,
     )
     redis_timeout: float = setting(

@@ -11,6 +11,7 @@ from redis import Redis
 
 from imagestore.embedded import Server, start_mongod, start_redis
 from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook of every test
+from tests.redis_cluster import RedisCluster, running_cluster
 from tests.service import Service, running_service
 
 
@@ -43,6 +44,20 @@ def redis_url(redis_server: Server) -> str:
     with Redis.from_url(redis_server.url) as client:
         client.flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Three servers that share the slots. A test leaves it whole."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster_url(redis_cluster: RedisCluster) -> str:
+    """The url of a Redis Cluster that is empty."""
+    redis_cluster.flush()
+    return redis_cluster.url
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
+from imagestore.cache.cluster import owners_from
+from imagestore.core.clusters import Address, ClusterUrl, is_cluster
+
 _LOOK_SECONDS = 2.0
 
 
@@ -68,6 +71,12 @@ RECOMMENDED = (
         lambda value: int(value) <= 64 * 1024 * 1024,
         "the largest value that Redis takes: nothing of ours is over 1 MiB",
     ),
+    Recommendation(
+        "cluster-require-full-coverage",
+        "no",
+        lambda value: value == "no",
+        "when one server of a cluster is lost, the others refuse everything",
+    ),
 )
 """What docs/operations.md recommends. `fits` gets the value as CONFIG GET tells it; what is much larger than
 recommended does not fit, what is somewhat larger does."""
@@ -78,7 +87,7 @@ class CacheState:
     """One server. `settings` are those of RECOMMENDED, None where CONFIG is forbidden, as with hosted ones.
 
     `unexpiring` counts keys that have no expiry: none of ours. `seconds` is how long the fastest of three
-    PINGs took. `replica`: it takes no writes.
+    PINGs took. `replica`: it takes no writes. `clustered`: it is a server of a cluster.
     """
 
     server: str
@@ -90,16 +99,38 @@ class CacheState:
     settings: Mapping[str, str] | None
     unexpiring: int
     seconds: float
+    clustered: bool = False
 
 
 def look_at_cache(url: str) -> tuple[CacheState, ...]:
-    """Ask the servers that the URL leads to, more patiently than a request does. Raises CacheUnreached."""
-    return (_look_at_server(url),)
+    """Ask the servers that the URL leads to, of a cluster those with slots, more patiently than a request
+    does. Raises CacheUnreached, also if any of them cannot be asked."""
+    if not is_cluster(url):
+        return (_look_at_server(url),)
+    cluster = ClusterUrl.parse(url)
+    return tuple(_look_at_server(cluster.of(server)) for server in _primaries(cluster))
+
+
+def _primaries(cluster: ClusterUrl) -> list[Address]:
+    """As the first server tells that answers."""
+    failed = CacheUnreached("No server of the cluster has slots.")
+    for seed in cluster.seeds:
+        try:
+            with _connected(cluster.of(seed), decode_responses=False) as redis:
+                ask: Callable[[str], Any] = redis.execute_command
+                owners = owners_from(ask("CLUSTER SLOTS"), seed)
+        except CacheUnreached as error:
+            failed = error
+            continue
+        if found := {server for server in owners or () if server is not None}:
+            return sorted(found)
+    raise failed
 
 
 def _look_at_server(url: str) -> CacheState:
     with _connected(url) as redis:
         info: dict[str, Any] = redis.info()
+        clustered = info.get("cluster_enabled") == 1
         keyspace = [each for name, each in info.items() if name.startswith("db") and isinstance(each, dict)]
         return CacheState(
             server=url.rpartition("@")[2].rpartition("//")[2],
@@ -108,14 +139,15 @@ def _look_at_server(url: str) -> CacheState:
             replica=info.get("role") in ("slave", "replica"),
             memory_bytes=info["used_memory"],
             most_bytes=info.get("maxmemory", 0),
-            settings=_settings(redis),
+            settings=_settings(redis, clustered),
             unexpiring=sum(each["keys"] - each["expires"] for each in keyspace),
             seconds=min(_time(redis) for _ in range(3)),
+            clustered=clustered,
         )
 
 
 @contextmanager
-def _connected(url: str) -> Iterator[Redis]:
+def _connected(url: str, *, decode_responses: bool = True) -> Iterator[Redis]:
     try:
         redis = Redis.from_url(
             url,
@@ -123,7 +155,7 @@ def _connected(url: str) -> Iterator[Redis]:
             socket_connect_timeout=_LOOK_SECONDS,
             retry=Retry(NoBackoff(), 0),
             protocol=2,
-            decode_responses=True,
+            decode_responses=decode_responses,
         )
     except ValueError as error:
         raise CacheUnreached(f"The URL cannot be used: {error}.") from None
@@ -134,12 +166,13 @@ def _connected(url: str) -> Iterator[Redis]:
         raise CacheUnreached(f"{type(error).__name__}: {error}") from error
 
 
-def _settings(redis: Redis) -> dict[str, str] | None:
+def _settings(redis: Redis, clustered: bool) -> dict[str, str] | None:
     try:
         found: dict[str, str] = redis.config_get("*")  # type: ignore[assignment]  # before 7.0, one pattern
     except ResponseError:
         return None
-    return {each.name: found[each.name] for each in RECOMMENDED if each.name in found}
+    names = [each.name for each in RECOMMENDED if clustered or not each.name.startswith("cluster-")]
+    return {name: found[name] for name in names if name in found}
 
 
 def _time(redis: Redis) -> float:

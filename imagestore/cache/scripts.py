@@ -12,6 +12,9 @@ GENERATION_DIGITS = 20
 compares as its number does, and Lua's own numbers are exact to 2**53 only."""
 
 
+Command = tuple[bytes | str | int, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     source: str
@@ -19,6 +22,10 @@ class Script:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sha", sha1(self.source.encode(), usedforsecurity=False).hexdigest())
+
+    def of(self, key: bytes, *arguments: bytes | str | int) -> Command:
+        """The command that runs it on a server that knows it; see `taught`."""
+        return ("EVALSHA", self.sha, 1, key, *arguments)
 
 
 # KEYS: alias. ARGV: sealed value, generation, milliseconds to keep it.
@@ -58,3 +65,18 @@ if type(count) ~= 'number' or left < 0 or left > tonumber(ARGV[1]) then
 end
 return {count, left}
 """)
+
+_SOURCES = {script.sha: script.source for script in (KEEP_NEWEST, DROP_IF, COUNT_WITHIN)}
+
+
+def taught(command: Command) -> Command:
+    """A script's command, with its text for a server that does not know it yet."""
+    _, sha, *rest = command
+    return ("EVAL", _SOURCES[str(sha)], *rest)
+
+
+def key_of(command: Command) -> bytes:
+    """The key of a command that has one."""
+    key = command[3] if command[0] in ("EVAL", "EVALSHA") else command[1]
+    assert isinstance(key, bytes)
+    return key

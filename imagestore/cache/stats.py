@@ -43,14 +43,18 @@ class Tally:
         self._metrics = metrics
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
+        self._shut: set[int] = set()
 
     def add(self, count: Count, by: int = 1) -> None:
         with self._lock:
             self._counts[count] += by
         self._metrics.count(REDIS_EVENTS, count, by=by)
 
-    def note_breaker(self, is_open: bool) -> None:
-        self._metrics.put(REDIS_BREAKER, is_open)
+    def note_breaker(self, server: int, is_open: bool) -> None:
+        """`server` tells the servers of a cluster apart."""
+        with self._lock:
+            (self._shut.add if is_open else self._shut.discard)(server)
+            self._metrics.put(REDIS_BREAKER, bool(self._shut))
 
     def snapshot(self, *, enabled: bool, breaker: State) -> TierStats:
         with self._lock:

@@ -13,9 +13,10 @@ from typing import Literal
 from imagestore.cache.admission import Sizes, expiry_seconds
 from imagestore.cache.envelope import Content, Envelope
 from imagestore.cache.names import PREFIX, redis_key
+from imagestore.cache.node import Bounds
 from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
-from imagestore.cache.wire import Command, Wire, is_out_of_memory, is_wrong_type
+from imagestore.cache.wire import Wire, is_out_of_memory, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
 
 STALE_SECONDS = 86400.0
@@ -27,10 +28,6 @@ FULL_SECONDS = 1.0
 FORGET_TRIES = 2
 FORGET_BATCH = 250
 """Fences of one round trip: some 200 kB at most with the longest names, and some milliseconds of Redis."""
-
-SCAN_SIZE = 1000
-SCAN_STEPS = 1_000_000
-"""Keys that Redis looks at in one step, and the most steps: a billion keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +48,16 @@ class Lease:
 
 
 class Tier:
-    """Aliases, blobs, leases, counters in one Redis, 6.2 or later. No method raises for Redis' sake, and each
-    is bounded in time (see Wire): what cannot be read is a miss, what cannot be written is skipped.
+    """Aliases, blobs, leases, counters in one Redis, 6.2 or later, or a Redis Cluster. No method raises for
+    Redis' sake, and each is bounded in time (see Wire): what cannot be read is a miss, what cannot be written
+    is skipped. Where a method says one round trip, a cluster needs one for each server that has such keys.
 
-    `url` is a redis://, rediss:// or unix:// URL (ValueError otherwise), or "none" for a tier that always
-    misses. `timeout` is in seconds for one call. A blob over `value_bytes` is not kept. `integrity_key` is
-    secret and the same in all processes that share the Redis: values sealed with another one are misses.
-    `fence_seconds` must be longer than an alias is fresh plus the longest that a reader may sit on what it
-    read before it writes the alias. `connections` bounds the connections of this process. Thread-safe; make
-    one in each worker process, after the fork.
+    `url` is as Wire has it (ValueError otherwise), or "none" for a tier that always misses. `timeout` is in
+    seconds for one call. A blob over `value_bytes` is not kept. `integrity_key` is secret and the same in all
+    processes that share the Redis: values sealed with another one are misses. `fence_seconds` must be longer
+    than an alias is fresh plus the longest that a reader may sit on what it read before it writes the alias.
+    `connections` bounds the connections of this process to one server. Thread-safe; make one in each worker
+    process, after the fork.
     """
 
     def __init__(
@@ -74,7 +72,7 @@ class Tier:
         metrics: Metrics = SILENT,
     ) -> None:
         self._tally = Tally(metrics)
-        self._wire = Wire(url, timeout=timeout, connections=connections, tally=self._tally)
+        self._wire = Wire(url, Bounds(timeout, connections), self._tally)
         self._envelope = Envelope(integrity_key)
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
@@ -138,21 +136,16 @@ class Tier:
     def forget_all(self) -> bool:
         """Drop every alias, and the fences too: the store came to hold another state than was remembered.
 
-        False when Redis was not reached, or not to the end. Goes through all keys of one Redis, in steps.
+        False when Redis was not reached, or not to the end. Goes through all keys of Redis, in steps. An
+        alias that a cluster moves from server to server meanwhile may escape: it is believed until it ends.
         """
-        cursor = 0
-        for _ in range(SCAN_STEPS):
-            answer = self._wire.command(
-                "SCAN", cursor, "MATCH", f"{PREFIX}alias*", "COUNT", SCAN_SIZE, insist=True
-            )
-            if not isinstance(answer, tuple | list):
+        for keys in self._wire.keys(f"{PREFIX}alias*"):
+            if keys is None:
                 return not self.enabled
-            cursor, keys = int(answer[0]), answer[1]
-            if keys and not isinstance(self._wire.command("UNLINK", *keys, insist=True), int):
+            gone = self._wire.converse([("UNLINK", key) for key in keys], insist=True)
+            if not all(isinstance(answer, int) for answer in gone):
                 return False
-            if cursor == 0:
-                return True
-        return False
+        return True
 
     # Blobs
 
@@ -236,10 +229,10 @@ class Tier:
 
     def ping(self) -> bool:
         """Whether Redis answers now, within the timeout. False also while the breaker is open."""
-        return self._wire.command("PING") is True
+        return self._wire.ping()
 
     def stats(self) -> TierStats:
-        return self._tally.snapshot(enabled=self.enabled, breaker=self._wire.breaker.state)
+        return self._tally.snapshot(enabled=self.enabled, breaker=self._wire.state)
 
     def close(self) -> None:
         """Close the connections; from then on everything is a miss. Safe to call again."""
@@ -262,12 +255,10 @@ class Tier:
         return Alias(int(body[:GENERATION_DIGITS]), body[GENERATION_DIGITS:])
 
     def _fence(self, written: Sequence[tuple[str, int]]) -> bool:
-        # The first one brings the script along, so that Redis knows it when it gets to the others.
-        script = ("EVAL", KEEP_NEWEST.source)
-        commands: list[Command] = []
-        for name, generation in written:
-            commands.append((*script, 1, *self._newest(name, b"f", generation, b"", self._fence_seconds)))
-            script = ("EVALSHA", KEEP_NEWEST.sha)
+        commands = [
+            KEEP_NEWEST.of(*self._newest(name, b"f", generation, b"", self._fence_seconds))
+            for name, generation in written
+        ]
         return all(isinstance(answer, int) for answer in self._wire.converse(commands, insist=True))
 
     def _newest(

@@ -1,138 +1,122 @@
-"""The conversation with one Redis server: short timeouts, no retries, a breaker, nothing raised."""
+"""The conversation with Redis, one server or a cluster: bounded, counted, nothing raised."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from redis import BlockingConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, OutOfMemoryError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import OutOfMemoryError, ResponseError
 
-from imagestore.cache.breaker import Breaker
-from imagestore.cache.scripts import Script
+from imagestore.cache.breaker import State
+from imagestore.cache.cluster import Cluster
+from imagestore.cache.node import Bounds, Node, Unreached
+from imagestore.cache.scripts import Command, Script
 from imagestore.cache.stats import Tally
+from imagestore.core.clusters import ClusterUrl, is_cluster
 
-POOL_WAIT_SECONDS = 0.01
-SLOW_SHARE = 0.8
-"""A call that took this share of the timeout counts as a failure for the breaker, though it was answered."""
-
-Command = tuple[bytes | str | int, ...]
-
-
-class Unreached(Exception):
-    """Stands in the place of an answer not got: Redis is off, away, late, or left alone by the breaker."""
+SCAN_SIZE = 1000
+SCAN_STEPS = 1_000_000
+"""Keys that a server looks at in one step, and the most steps: a billion keys."""
 
 
 class Wire:
     """Asks Redis. An answer is what Redis said, a ResponseError if it refused, or an Unreached: all returned,
     none raised.
 
-    Every wait is bounded: `timeout` seconds to connect, to send, and for each piece of the answer; 10 ms for
-    a free one of `connections`. Nothing is tried twice, since redis-py's own retries make one call of a hung
-    server cost seconds. Made inside each worker process, used by all its threads. Raises ValueError for a
-    `url` that is no redis://, rediss:// or unix:// URL; the URL "none" is a server that is never reached.
+    Every wait is bounded (see Node and Cluster). Made inside each worker process, used by all its threads.
+    Raises ValueError for a `url` that is no redis://, rediss://, unix://, redis+cluster:// or
+    rediss+cluster:// URL; the URL "none" is a server that is never reached.
     """
 
-    def __init__(self, url: str, *, timeout: float, connections: int, tally: Tally) -> None:
-        self.breaker = Breaker(told=tally.note_breaker)
+    def __init__(self, url: str, bounds: Bounds, tally: Tally) -> None:
         self._tally = tally
-        self._slow = timeout * SLOW_SHARE
-        self._redis: Redis | None = None
-        if url == "none":
-            return
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=POOL_WAIT_SECONDS,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            health_check_interval=0,
-            retry=Retry(NoBackoff(), 0),
-            # RESP2 and no driver info: a new connection asks nothing before its first command.
-            protocol=2,
-            driver_info=None,
-        )
-        self._redis = Redis(connection_pool=pool)
+        self._servers: Node | Cluster | None = None
+        if is_cluster(url):
+            parsed = ClusterUrl.parse(url)
+            self._servers = Cluster(
+                parsed.seeds,
+                lambda server: Node(parsed.of(server), bounds, tally),
+                patience=bounds.timeout,
+                tally=tally,
+            )
+        elif url != "none":
+            self._servers = Node(url, bounds, tally)
 
     @property
     def enabled(self) -> bool:
-        return self._redis is not None
+        return self._servers is not None
 
-    def command(self, *command: bytes | str | int, insist: bool = False) -> object:
-        """The answer to one command. `insist` makes the call even while the breaker is open."""
-        return self._ask(lambda redis: redis.execute_command(*command), insist=insist)
+    @property
+    def state(self) -> State:
+        """Of the breaker; in a cluster, of the one that is least closed."""
+        match self._servers:
+            case Node() as node:
+                return node.state
+            case Cluster() as cluster:
+                states = {node.state for node in cluster.nodes()}
+                return "open" if "open" in states else "half-open" if "half-open" in states else "closed"
+        return "closed"
 
-    def converse(self, commands: Sequence[Command], *, insist: bool = False) -> list[object]:
-        """The answers to several commands, in their order, for one round trip; not a transaction.
-
-        `insist` as with `command`.
-        """
-        if not commands:
-            return []
-
-        def talk(redis: Any) -> Any:
-            with redis.pipeline(transaction=False) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                return pipeline.execute(raise_on_error=False)
-
-        answers = self._ask(talk, insist=insist)
-        if not isinstance(answers, list):
-            return [answers] * len(commands)
-        refusals = sum(isinstance(answer, Exception) for answer in answers)
-        if refusals:
-            self._tally.add("errors", refusals)
-        return answers
+    def command(self, *command: bytes | str | int) -> object:
+        """The answer to one command with a key."""
+        return self.converse([command])[0]
 
     def run(self, script: Script, key: bytes, *arguments: bytes | str | int, insist: bool = False) -> object:
         """The answer of a script: one round trip, two when the server does not know the script yet.
 
-        `insist` as with `command`.
+        `insist` as with `converse`.
         """
+        return self.converse([script.of(key, *arguments)], insist=insist)[0]
 
-        def talk(redis: Any) -> Any:
-            try:
-                return redis.execute_command("EVALSHA", script.sha, 1, key, *arguments)
-            except NoScriptError:
-                return redis.execute_command("EVAL", script.source, 1, key, *arguments)
+    def converse(self, commands: Sequence[Command], *, insist: bool = False) -> list[object]:
+        """The answers to several commands with a key each, in their order, for one round trip to each server
+        that they concern; not a transaction. `insist` makes the call even while the breaker is open."""
+        servers = self._servers
+        if servers is None or not commands:
+            return [Unreached()] * len(commands)
+        answers = servers.ask(commands, insist=insist)
+        refusals = sum(isinstance(answer, ResponseError) for answer in answers)
+        if refusals:
+            self._tally.add("errors", refusals)
+        return answers
 
-        return self._ask(talk, insist=insist)
+    def ping(self) -> bool:
+        """Whether Redis answers now: every server of a cluster that has slots. False also while the breaker
+        is open."""
+        servers = self._primaries(insist=False)
+        return bool(servers) and all(node.ask([("PING",)]) == [True] for node in servers)
+
+    def keys(self, pattern: str) -> Iterator[list[bytes] | None]:
+        """All keys that match, some at a time; ends with None if not all could be asked for. It insists."""
+        servers = self._primaries(insist=True)
+        if not servers:
+            yield None
+        for node in servers:
+            cursor = 0
+            for _ in range(SCAN_STEPS):
+                [answer] = node.ask([("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_SIZE)], insist=True)
+                if not isinstance(answer, tuple | list):
+                    yield None
+                    return
+                cursor = int(answer[0])
+                if answer[1]:
+                    yield answer[1]
+                if cursor == 0:
+                    break
+            else:
+                yield None
+                return
 
     def close(self) -> None:
-        """Close every connection. From then on the server is not reached any more."""
-        redis, self._redis = self._redis, None
-        if redis is not None:
-            redis.connection_pool.disconnect()
+        """Close every connection. From then on no server is reached any more."""
+        servers, self._servers = self._servers, None
+        if servers is not None:
+            servers.close()
 
-    def _ask(self, talk: Callable[[Any], Any], *, insist: bool = False) -> object:
-        redis = self._redis
-        if redis is None:
-            return Unreached()
-        if not self.breaker.admits() and not insist:
-            self._tally.add("shunned")
-            return Unreached()
-        began = time.monotonic()
-        try:
-            answer: object = talk(redis)
-        except ResponseError as refusal:
-            # Redis is there and answers, so this is nothing for the breaker.
-            self._tally.add("errors")
-            answer = refusal
-        except Exception:  # noqa: BLE001 - Redis is a cache, never a dependency: whatever its driver raises is a miss
-            self._tally.add("errors")
-            self.breaker.failed(began if self._is_slow(began) else None)
-            return Unreached()
-        if self._is_slow(began):
-            self.breaker.failed(began)
-        else:
-            self.breaker.succeeded()
-        return answer
-
-    def _is_slow(self, began: float) -> bool:
-        return time.monotonic() - began >= self._slow
+    def _primaries(self, *, insist: bool) -> list[Node]:
+        servers = self._servers
+        if isinstance(servers, Cluster):
+            return servers.primaries(insist=insist)
+        return [] if servers is None else [servers]
 
 
 def is_wrong_type(answer: object) -> bool:

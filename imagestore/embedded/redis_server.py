@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from imagestore.embedded import executables
@@ -15,12 +16,17 @@ _REPLY_BYTES = 64 * 1024
 
 
 def start_redis(
-    folder: Path, *, port: int = 0, executable: str = "", max_bytes: int = 256 * 1024 * 1024
+    folder: Path,
+    *,
+    port: int = 0,
+    executable: str = "",
+    max_bytes: int = 256 * 1024 * 1024,
+    extra: Sequence[str] = (),
 ) -> Server:
     """Run a redis-server with its files in `folder`; returns once it answers.
 
     Port 0 takes the port of the last run if that is free, else any; `executable` as in
-    `executables.find`; `max_bytes` is its `maxmemory`. Raises EmbeddedError.
+    `executables.find`; `max_bytes` is its `maxmemory`; `extra` are more arguments. Raises EmbeddedError.
     """
     program = executables.find(executables.REDIS_SERVER, executable)
 
@@ -35,6 +41,7 @@ def start_redis(
             # A value is 1 MiB at most: nobody gets to make the server hold much more in one request.
             *("--client-query-buffer-limit", "4mb", "--proto-max-bulk-len", "2mb"),
             *("--daemonize", "no"),
+            *extra,
         ]
 
     recipe = Recipe(url=f"redis://{LOOPBACK}:{{port}}/0", command=command, answering=_server_at)

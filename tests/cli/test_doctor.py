@@ -220,3 +220,13 @@ def test_members_that_are_lost_one_after_another(tmp_path: Path) -> None:
         _, found = examine(**settings)
     assert f"127.0.0.1:{secondaries[0].port} is not reached (" in found["MongoDB"][0][2]
     assert f"127.0.0.1:{secondaries[1].port} is RSSecondary" in found["MongoDB"][0][2]
+
+
+def test_every_server_of_a_cluster_is_looked_at(tmp_path: Path, cluster_url: str) -> None:
+    _, found = examine(data=tmp_path, redis_url=cluster_url)
+    told = [what for check, _, what in found["Redis"] if check == "version"]
+    servers = cluster_url.removeprefix("redis+cluster://").split(",")
+    assert sorted(what.partition("/")[0] for what in told) == sorted(servers)
+    assert "clustering" not in levels(found["Redis"])
+    _, found = examine(data=tmp_path, redis_url=f"redis://{servers[0]}")
+    assert levels(found["Redis"])["clustering"] == "problem"

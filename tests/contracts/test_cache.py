@@ -15,7 +15,8 @@ from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Alias, Tier
 from imagestore.embedded import start_redis
 
-STATES = ["up", "down", "hung", "off"]
+UP = ["up", "cluster"]
+STATES = [*UP, "down", "hung", "cluster down", "off"]
 
 
 @pytest.fixture(params=STATES)
@@ -29,10 +30,14 @@ def tier(state: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     if state == "up":
         tier = Tier(request.getfixturevalue("redis_url"), timeout=5.0, **options)
         yield tier
-    elif state == "down":
+    elif state == "cluster":
+        tier = Tier(request.getfixturevalue("cluster_url"), timeout=5.0, **options)
+        yield tier
+    elif state in ("down", "cluster down"):
         with socket.socket() as unheard:  # bound, so that nobody else gets the port, but not listening
             unheard.bind(("127.0.0.1", 0))
-            tier = Tier(f"redis://127.0.0.1:{unheard.getsockname()[1]}/0", timeout=0.05, **options)
+            scheme = "redis" if state == "down" else "redis+cluster"
+            tier = Tier(f"{scheme}://127.0.0.1:{unheard.getsockname()[1]}/0", timeout=0.05, **options)
             yield tier
     elif state == "hung":
         with start_redis(tmp_path / "redis") as server:
@@ -49,14 +54,14 @@ def tier(state: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
 
 
 def test_a_blob_is_kept_or_missed(tier: Tier, state: str) -> None:
-    up = state == "up"
+    up = state in UP
     assert tier.write_blob("blob", b"data", 1) is up
     assert tier.read_blob("blob", 1) == (b"data" if up else None)
     assert tier.has_blobs(["blob", "none"]) == [up, False]
 
 
 def test_an_alias_is_kept_or_missed(tier: Tier, state: str) -> None:
-    up = state == "up"
+    up = state in UP
     assert tier.write_alias("image", 3, b"facts", 60) is up
     assert tier.read_aliases(["none", "image"]) == [None, Alias(3, b"facts") if up else None]
     assert tier.forget("image", 4) is up
@@ -70,8 +75,8 @@ def test_an_alias_is_kept_or_missed(tier: Tier, state: str) -> None:
 
 def test_a_lease_is_held_or_unavailable(tier: Tier, state: str) -> None:
     lease = tier.try_lease("blob", 60)
-    assert lease.state == ("held" if state == "up" else "unavailable")
-    assert tier.try_lease("blob", 60).state == ("busy" if state == "up" else "unavailable")
+    assert lease.state == ("held" if state in UP else "unavailable")
+    assert tier.try_lease("blob", 60).state == ("busy" if state in UP else "unavailable")
     tier.release_lease(lease)
     assert tier.try_lease("blob", 60).state == lease.state
 
@@ -79,7 +84,7 @@ def test_a_lease_is_held_or_unavailable(tier: Tier, state: str) -> None:
 def test_a_name_is_counted_or_it_is_not_known_how_often(tier: Tier, state: str) -> None:
     for count in (1, 2):
         counted = tier.count_within("name", 60)
-        if state == "up":
+        if state in UP:
             assert counted is not None
             assert counted[0] == count
             assert 0 < counted[1] <= 60
@@ -88,20 +93,20 @@ def test_a_name_is_counted_or_it_is_not_known_how_often(tier: Tier, state: str) 
 
 
 def test_readiness_and_counts_say_so(tier: Tier, state: str) -> None:
-    assert tier.ping() is (state == "up")
+    assert tier.ping() is (state in UP)
     assert tier.enabled is (state != "off")
     tier.read_blob("none", 1)
     stats = tier.stats()
     assert stats.enabled is (state != "off")
     assert (stats.hits, stats.misses) == (0, 1)
-    assert (stats.errors > 0) is (state in ("down", "hung"))
+    assert (stats.errors > 0) is (state not in (*UP, "off"))
 
 
 def test_what_was_not_kept_is_counted(tier: Tier, state: str) -> None:
     tier.write_blob("large", b"x" * 1001, 1)
     tier.write_blob("small", b"x" * 1000, 1)
     stats = tier.stats()
-    assert (stats.stored, stats.skipped) == ((1, 1) if state == "up" else (0, 2))
+    assert (stats.stored, stats.skipped) == ((1, 1) if state in UP else (0, 2))
 
 
 def test_many_calls_from_many_threads_end(tier: Tier) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from imagestore.cache.node import Node
 from imagestore.cache.tier import Tier
-from imagestore.cache.wire import Wire
 from imagestore.core.image import BlobRef, Condition, Image, Labels
 from imagestore.core.telemetry import Timings
 from imagestore.embedded import Server
@@ -73,13 +73,13 @@ def commands() -> Commands:
 def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """One entry for each exchange with Redis."""
     seen: list[object] = []
-    ask = Wire._ask
+    exchange = Node._exchange
 
-    def counted(wire: Wire, talk: Any, **options: Any) -> object:
-        seen.append(talk)
-        return ask(wire, talk, **options)
+    def counted(node: Node, commands: Any, *options: Any) -> list[object]:
+        seen.append(commands)
+        return exchange(node, commands, *options)
 
-    monkeypatch.setattr(Wire, "_ask", counted)
+    monkeypatch.setattr(Node, "_exchange", counted)
     return seen
 
 

@@ -59,6 +59,14 @@ def role(seen: Caches) -> Iterator[Finding]:
             yield problem(told, "Name the primary in IMAGESTORE_REDIS_URL.")
 
 
+def clustering(seen: Caches) -> Iterator[Finding]:
+    if seen.servers[0].clustered and len(seen.servers) == 1:
+        told = "It is one server of a cluster, and only what it has itself is found."
+        yield problem(
+            told, "Begin IMAGESTORE_REDIS_URL with redis+cluster:// and name several of its servers."
+        )
+
+
 def recommendations(seen: Caches) -> Iterator[Finding]:
     for state in seen.servers:
         yield from _compare(state.settings, seen.named(state))
@@ -94,4 +102,4 @@ def speed(seen: Caches) -> Iterator[Finding]:
             yield warning(told, "Bring Redis nearer, or raise IMAGESTORE_REDIS_TIMEOUT.")
 
 
-REDIS = Subject("Redis", look, (version, role, recommendations, other_keys, speed))
+REDIS = Subject("Redis", look, (version, role, clustering, recommendations, other_keys, speed))
