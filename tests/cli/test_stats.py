@@ -34,7 +34,6 @@ from tests.library.stored import Stored
 from tests.service import environment
 
 DATA = random.Random(7).randbytes(300_000)
-NOW = datetime.now(UTC)
 TB = 10**12
 
 
@@ -55,9 +54,9 @@ def stats(mongo, mongo_database: str, tmp_path: Path) -> Callable[..., Result]:
 @pytest.fixture
 def noted(stored: Stored) -> Diary:
     """What the upkeep of a large store has noted, in which not all is well."""
-    diary = Diary(stored.mongo)
+    diary, now = Diary(stored.mongo), datetime.now(UTC)
     buckets = [BucketVolume(f"bucket-{number}", 10, 20, TB - number, TB // 2) for number in range(30)]
-    ago = NOW - timedelta(hours=3)
+    ago = now - timedelta(hours=3)
     lost: Tally[Finding] = Tally()
     lost.add(Kind.CHUNK_MISSING, Finding(Kind.CHUNK_MISSING, "file x", "missing 1"))
     counts = (47, 5_000_000, 6_000_000, 30 * TB, 4_000_000, 20 * TB, 12, TB)
@@ -67,13 +66,13 @@ def noted(stored: Stored) -> Diary:
         Outlook(MemberDisk("db2:27017", "secondary", 60 * TB, 27 * TB, TB), 34 * TB, -TB / 100, None),
         Outlook(MemberDisk("db3:27017", "unknown", problem="it cannot be reached"), 0, None, None),
     ]
-    write(diary, "disks", DisksPage(NOW - timedelta(minutes=1, seconds=5), disks, TB / 10))
+    write(diary, "disks", DisksPage(now - timedelta(minutes=1, seconds=5), disks, TB / 10))
     write(diary, "sweep", SweepPage(ago, 3.0, {"blob": 7, "tombstone": 2}, 1000))
     write(diary, "check", CheckPage(ago, 3.0, lost))
-    write(diary, "reading", Reading(NOW - timedelta(days=2), Depth.BYTES, "f", 1_234_567))
+    write(diary, "reading", Reading(now - timedelta(days=2), Depth.BYTES, "f", 1_234_567))
     standing = Standing(Level.CRITICAL, ago, "90.0 % of the disk under db1:27017 are used")
     write(diary, "alerts", AlertsPage({"disk_used": standing}))
-    write(diary, "lease", LeasePage("img1 \x1b[31m42", NOW))
+    write(diary, "lease", LeasePage("img1 \x1b[31m42", now))
     return diary
 
 
