@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -50,7 +48,6 @@ class Decoder:
         self._socket = ours
         self._seconds = seconds
         self._jobs = 0
-        self._deadline = 0.0
         self._ready = False
         config = {
             "socket": theirs.fileno(),
@@ -79,42 +76,24 @@ class Decoder:
         """Whether it runs and may have another picture."""
         return self._jobs < JOBS and self._socket.fileno() >= 0 and self._process.poll() is None
 
-    def begin(self, head: dict[str, Any], body: bytes) -> None:
-        """Send one job. After any exception the process is dead.
+    def ask(self, head: dict[str, Any], body: bytes) -> dict[str, Any]:
+        """Send one job and wait for its answer. After any exception the process is dead.
 
-        Raises Died when it ends on its own, TimeoutError when it does not take the job within its seconds.
+        Raises Died when it ends on its own, TimeoutError when it has not answered within its seconds.
         """
-        with self._killed_by_errors():
+        answered = False
+        try:
             self._await_start()
             self._jobs += 1
-            self._deadline = time.monotonic() + self._seconds
-            send(self._socket, head, body, deadline=self._deadline)
-
-    def has_answered(self, seconds: float) -> bool:
-        """Whether `finish` would not wait, or within so many seconds comes not to."""
-        waiting = select.poll()
-        try:
-            waiting.register(self._socket, select.POLLIN)
-        except ValueError:  # it was killed: there is nothing to wait for
-            return True
-        return bool(waiting.poll(seconds * 1000))
-
-    def finish(self) -> dict[str, Any]:
-        """The answer to the job that was begun. Raises as `begin` does."""
-        with self._killed_by_errors():
-            answer, _ = receive(self._socket, deadline=self._deadline)
+            deadline = time.monotonic() + self._seconds
+            send(self._socket, head, body, deadline=deadline)
+            answer, _ = receive(self._socket, deadline=deadline)
+            answered = True
             return answer
-
-    @contextmanager
-    def _killed_by_errors(self) -> Iterator[None]:
-        done = False
-        try:
-            yield
-            done = True
         except Disconnected:
             raise Died(self._end(), self._ready) from None
         finally:
-            if not done:
+            if not answered:
                 self.kill()
 
     def kill(self) -> None:

@@ -8,7 +8,9 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from imagestore.imaging.decoder import Decoder, Died
 from imagestore.imaging.formats import sniff
 from imagestore.imaging.limits import Limits, MiB
 from imagestore.imaging.poison import Poison
-from imagestore.imaging.proof import Job, Proof, Slot
+from imagestore.imaging.proof import Job, Proof
 
 SMALL_BYTES = MiB
 """Up to here bytes travel to the decoder over its socket; larger pictures must be in a file."""
@@ -79,6 +81,7 @@ class DecoderPool:
         self._processes = processes
         self._waiting = 0
         self._slots = _make_slots(processes)
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decoder")
         self._poison = Poison()
         self._decoders: set[Decoder] = set()
         self._lock = threading.Lock()
@@ -106,15 +109,20 @@ class DecoderPool:
             raise ValueError(f"more than {SMALL_BYTES} bytes come as a file")
         job = Job(sniff(_read_head(source)), source)
         self._poison.check(digest)
-        with ExitStack() as held:
-            with self._counted(digest):
-                slot = held.enter_context(self._decoder())
-                self._begin(slot, job)
-            proof = Proof(slot, lambda: self._finish(slot, job, digest))
-            try:
-                yield proof
-            finally:
-                proof.settle()
+        with self._counted(digest):
+            decoder = self._take()
+        try:
+            # In a thread of its own, so that the decoder is another picture's as soon as it has answered: a
+            # caller that writes to a slow database meanwhile is in nobody's way. The log knows its request.
+            answer = self._threads.submit(copy_context().run, self._decode, decoder, job, digest)
+        except RuntimeError:  # the pool is closed
+            self._give_back(decoder)
+            raise DecoderLost(_CLOSING) from None
+        proof = Proof(answer)
+        try:
+            yield proof
+        finally:
+            proof.settle()
 
     @contextmanager
     def _counted(self, digest: Digest | None) -> Iterator[None]:
@@ -168,32 +176,32 @@ class DecoderPool:
         with self._lock:
             self._closed = True
             decoders, self._decoders = self._decoders, set()
+        self._threads.shutdown(wait=False)
         for decoder in decoders:
             decoder.kill()
 
-    def _begin(self, slot: Slot, job: Job) -> None:
-        """Give the job to the slot's decoder. What goes wrong with that is for `_finish` to judge."""
-        slot.decoder = self._running(slot.decoder)
-        slot.failure = None
+    def _decode(self, decoder: Decoder | None, job: Job, digest: Digest | None) -> Facts:
+        """Let a decoder, or what follows one that ended, do the job; then another job may have it."""
+        began = time.monotonic()
+        self._metrics.count(DECODERS_BUSY, by=1)
         try:
-            slot.decoder.begin(job.head, job.body)
-        except (Died, TimeoutError) as failure:
-            slot.failure = failure
-
-    def _finish(self, slot: Slot, job: Job, digest: Digest | None) -> Facts:
-        with self._counted(digest):
-            for last in (False, True):
-                try:
-                    facts = _facts_of(slot.finish())
-                except TimeoutError:
-                    raise _PoisonFound(_too_long(self._timeout)) from None
-                except Died as death:
-                    self._judge(death, last)
-                    self._begin(slot, job)
-                else:
-                    self._metrics.count(DECODER_JOBS, "proven")
-                    return facts
-            raise AssertionError("the second death is always judged")
+            with self._counted(digest):
+                for last in (False, True):
+                    decoder = self._running(decoder)
+                    try:
+                        facts = _facts_of(decoder.ask(job.head, job.body))
+                    except TimeoutError:
+                        raise _PoisonFound(_too_long(self._timeout)) from None
+                    except Died as death:
+                        self._judge(death, last)
+                    else:
+                        self._metrics.count(DECODER_JOBS, "proven")
+                        return facts
+                raise AssertionError("the second death is always judged")
+        finally:
+            self._metrics.count(DECODERS_BUSY, by=-1)
+            self._metrics.observe(DECODER_SECONDS, time.monotonic() - began)
+            self._give_back(decoder)
 
     def _judge(self, death: Died, last: bool) -> None:
         """Raise what a decoder's death means, unless it is worth another try."""
@@ -208,32 +216,22 @@ class DecoderPool:
         if last:
             raise DecoderLost("Two decoders died before they could finish: send the picture again.")
 
-    @contextmanager
-    def _decoder(self) -> Iterator[Slot]:
-        """The right to one decoder, until the block ends."""
+    def _take(self) -> Decoder | None:
+        """The right to one decoder, until it is given back; None where none has run yet."""
         if not self._admitted.acquire(blocking=False):
             raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
-        try:
-            slot = self._await_slot()
-            began = time.monotonic()
-            self._metrics.count(DECODERS_BUSY, by=1)
-            try:
-                yield slot
-            finally:
-                self._slots.put(slot.decoder)
-                self._metrics.count(DECODERS_BUSY, by=-1)
-                self._metrics.observe(DECODER_SECONDS, time.monotonic() - began)
-        finally:
-            self._admitted.release()
-
-    def _await_slot(self) -> Slot:
         self._note_waiting(1)
         try:
-            return Slot(self._slots.get(timeout=self._timeout * 2))
+            return self._slots.get(timeout=self._timeout * 2)
         except queue.Empty:
+            self._admitted.release()
             raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
         finally:
             self._note_waiting(-1)
+
+    def _give_back(self, decoder: Decoder | None) -> None:
+        self._slots.put(decoder)
+        self._admitted.release()
 
     def _note_waiting(self, change: int) -> None:
         with self._lock:

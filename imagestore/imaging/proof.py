@@ -1,15 +1,12 @@
-"""A proof under way: the job that a decoder has, the right to that decoder, and the wait for its answer."""
+"""A proof under way: the job that a decoder has, and the wait for its answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from imagestore.core.errors import ImagestoreError
 from imagestore.core.image import Facts
-from imagestore.imaging.decoder import Decoder
 from imagestore.imaging.formats import Format
 
 
@@ -24,50 +21,24 @@ class Job:
         self.body = source if isinstance(source, bytes) else b""
 
 
-class Slot:
-    """The right to one decoder; `failure` is why the job did not get to it."""
-
-    def __init__(self, decoder: Decoder | None) -> None:
-        self.decoder = decoder
-        self.failure: Exception | None = None
-
-    def has_answered(self, seconds: float) -> bool:
-        return self.failure is not None or self.decoder is None or self.decoder.has_answered(seconds)
-
-    def finish(self) -> dict[str, Any]:
-        if self.failure is not None:
-            raise self.failure
-        assert self.decoder is not None  # it has begun
-        return self.decoder.finish()
-
-
 class Proof:
-    """A picture that a decoder is at work on. Used by one thread."""
+    """A picture that a decoder is at work on."""
 
-    def __init__(self, slot: Slot, finish: Callable[[], Facts]) -> None:
-        self._slot = slot
-        self._finish: Callable[[], Facts] | None = finish
-        self._facts: Facts | None = None
-        self._error: ImagestoreError | None = None
+    def __init__(self, answer: Future[Facts]) -> None:
+        self._answer = answer
 
     def facts(self, within: float | None = None) -> Facts | None:
         """What the picture is; None when that is not known `within` so many seconds. May be asked again.
 
         Raises as `DecoderPool.prove` says. A decoder that dies is followed by another, however long it takes.
         """
-        if self._finish is not None:
-            if within is not None and not self._slot.has_answered(within):
-                return None
-            finish, self._finish = self._finish, None
-            try:
-                self._facts = finish()
-            except ImagestoreError as error:
-                self._error = error
-        if self._error is not None:
-            raise self._error
-        return self._facts
+        try:
+            return self._answer.result(within)
+        except TimeoutError:
+            if self._answer.done():  # no error of a job is one, so it came at the last moment
+                return self._answer.result()
+            return None
 
     def settle(self) -> None:
-        """Wait for the decoder to be done, so that another picture may have it."""
-        with suppress(ImagestoreError):  # nobody wants to know it any more
-            self.facts()
+        """Wait for the decoder to be done: until then it reads the picture."""
+        self._answer.exception()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +18,7 @@ from tests.figures import Figures
 from tests.web.watch import workers
 
 SMALL = 4
+WAITING = 8
 UNDER_WAY = [
     "insert",
     pytest.param("findAndModify", marks=pytest.mark.long),
@@ -93,3 +95,22 @@ def test_a_primary_that_hangs_in_uploads_loses_none(
     assert set(workers(site.service)) == before, "a worker was killed for waiting"
     site.mend()
     check(site, bucket, ledger)
+
+
+def test_uploads_that_wait_for_the_database_hold_no_decoder(
+    site: Site, bucket: str, ledger: Ledger, figures: Figures
+) -> None:
+    """All of them are at the end of their transactions at once: one that waits keeps none of the others."""
+    pictures = {f"waiting-{number}": motifs.tiny() for number in range(WAITING)}
+    held = 5.0
+    point = site.hold(site.members.primary(), ["commitTransaction"], held)
+    began = time.monotonic()
+    with ThreadPoolExecutor(WAITING) as threads:
+        begun = {key: threads.submit(site.caller().put, bucket, key, data) for key, data in pictures.items()}
+        point.await_reached(WAITING)
+        reached = time.monotonic() - began
+        point.lift()
+    for key, each in begun.items():
+        assert ledger.note(bucket, key, pictures[key], each.result()), str(each.result())
+    figures(uploads=WAITING, all_at_their_commit_after=reached)
+    assert reached < held

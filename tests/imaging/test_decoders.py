@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -312,6 +312,12 @@ def test_a_queue_that_does_not_move_says_so_in_the_end() -> None:
         with pytest.raises(Overloaded, match="free in time"):
             pool.verify(PICTURE)
         pool._slots.put(slot)
+
+
+def test_a_decoder_is_free_once_it_has_answered_whenever_the_proof_is_asked_for() -> None:
+    with closing(DecoderPool(Limits(), processes=1, queue=1, timeout=60)) as pool, ExitStack() as closing_all:
+        proofs = [closing_all.enter_context(pool.prove(PICTURE)) for _ in range(8)]
+        assert [proof.facts() for proof in proofs] == [FACTS] * 8
 
 
 def test_errors_give_their_place_back() -> None:
