@@ -113,35 +113,35 @@ def measure_large(hot: Target, bare: GridFSBucket) -> Iterator[Row]:
     picture = pictures.bmp(4500, 4500)
     label = f"{len(picture) / 1e6:.0f} MB"
     path = "/default/image/upload/large.bmp"
-    with connected(hot, 1) as (connection,):
-        with added_memory([os.getpid()]) as by_bare:
-            kept = bare.upload_from_stream("large.bmp", io.BytesIO(picture))
-        with added_memory(hot.workers) as added:
-            hot.put(connection, "large.bmp", picture)
-        yield Row(f"memory that an upload of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
-        with added_memory([os.getpid()]) as by_bare:
-            for _ in bare.open_download_stream(kept):
-                pass
-        with added_memory(hot.workers) as added:
-            connection.request("GET", path)
-        yield Row(f"memory that a download of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
+    with added_memory([os.getpid()]) as by_bare:
+        kept = bare.upload_from_stream("large.bmp", io.BytesIO(picture))
+    with connected(hot, 1) as (connection,), added_memory(hot.workers) as added:
+        hot.put(connection, "large.bmp", picture)
+    yield Row(f"memory that an upload of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
+    with added_memory([os.getpid()]) as by_bare:
+        for _ in bare.open_download_stream(kept):
+            pass
+    with connected(hot, 1) as (connection,), added_memory(hot.workers) as added:
+        connection.request("GET", path)
+    yield Row(f"memory that a download of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
 
-        def seek() -> None:
-            stream = bare.open_download_stream(kept)
-            stream.seek(len(picture) - 1000)
-            stream.read(1)
+    def seek() -> None:
+        stream = bare.open_download_stream(kept)
+        stream.seek(len(picture) - 1000)
+        stream.read(1)
 
-        for where, asked in (("end", "-1000"), ("beginning", "0-999")):
-            header = f"Range: bytes={asked}\r\n"
+    for where, asked in (("end", "-1000"), ("beginning", "0-999")):
+        header = f"Range: bytes={asked}\r\n"
+        theirs = [timed(seek) for _ in range(50)] if where == "end" else []
+        with connected(hot, 1) as (connection,):
             firsts = [connection.request("GET", path, b"", header, expect=206) for _ in range(50)]
-            theirs = [timed(seek) for _ in range(50)] if where == "end" else []
-            yield Row(
-                f"first byte of a range at the {where} of {label}",
-                "ms",
-                median(firsts) * 1000,
-                median(theirs) * 1000 if theirs else None,
-                "less",
-            )
+        yield Row(
+            f"first byte of a range at the {where} of {label}",
+            "ms",
+            median(firsts) * 1000,
+            median(theirs) * 1000 if theirs else None,
+            "less",
+        )
 
 
 @contextmanager
