@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(300 + 4 * SECONDS)
 @pytest.fixture(scope="module")
 def large() -> bytes:
     """A picture that no socket buffer takes whole."""
-    return pictures.jpeg(3000, 2000, noise=True, quality=95)
+    return pictures.jpeg(2000, 1500, noise=True, quality=95)
 
 
 @pytest.fixture(scope="module")
