@@ -99,7 +99,8 @@ class DecoderPool:
         """Begin to prove that `source` is a whole picture that this service takes; the proof ends it.
 
         `source` is the bytes, up to SMALL_BYTES, or a file that stays as it is until the block ends. A
-        `digest` lets what took a decoder down be refused for a minute without another try.
+        `digest` lets what took a decoder down, or all its time or memory, be refused for a minute without
+        another try, by this pool.
 
         Raises, here or when the proof is asked, UnsupportedFormat, CorruptImage, ImageLimitExceeded or
         DecodeTimeout for the picture; Overloaded when the queue is full or does not move; DecoderLost when
@@ -135,6 +136,10 @@ class DecoderPool:
             result = "rejected"
             self._poison.note(digest, found.error)
             raise found.error from None
+        except DecodeTimeout as error:  # of memory, as the decoder itself found
+            result = "rejected"
+            self._poison.note(digest, error)
+            raise
         except RejectedImage:
             result = "rejected"
             raise

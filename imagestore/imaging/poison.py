@@ -1,4 +1,4 @@
-"""Pictures that took a decoder down, remembered for a minute, so that they do it no second time."""
+"""Pictures that took a decoder down or all that it has, remembered for a minute: no second time so soon."""
 
 from __future__ import annotations
 

@@ -344,6 +344,19 @@ def test_what_took_a_decoder_down_is_remembered(
     assert pool.verify(PICTURE, digest=digest) == FACTS
 
 
+def test_what_took_all_memory_is_remembered(
+    pool: DecoderPool, break_with: Break, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = Digest("2" * 64)
+    break_with("bytearray(2 * 1024 ** 3)")
+    for _ in range(2):
+        with pytest.raises(DecodeTimeout, match="memory"):
+            pool.verify(PICTURE, digest=digest)
+        monkeypatch.setattr(decoder, "_PROGRAM", "raise SystemExit(1)")
+        for pid in pids(pool):
+            os.kill(pid, signal.SIGKILL)
+
+
 def test_a_decoder_is_followed_by_a_fresh_one(pool: DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decoder, "JOBS", 3)
     seen: set[int] = set()
