@@ -6,7 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NewType
 
 from imagestore.core.errors import InvalidBucketName, InvalidKey, InvalidParameter, PreconditionFailed
@@ -18,6 +18,9 @@ Visibility = Literal["public-read", "private"]
 VISIBILITIES: tuple[Visibility, ...] = ("public-read", "private")
 
 MAX_KEY_BYTES = 1024
+_LATEST = 253_402_300_799
+"""The last second of the year 9999: no date is later."""
+
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255
 MAX_CONTEXT_ENTRIES = 100
@@ -75,6 +78,15 @@ class Version:
     @property
     def digest(self) -> Digest:
         return self.blob.digest
+
+    @property
+    def modified(self) -> datetime:
+        """The time by which HTTP's conditions know it: that of its number.
+
+        `created` may be the same for two versions of a key, or go back with the clock: a client would keep the
+        older one's bytes for the newer one's.
+        """
+        return datetime.fromtimestamp(min(self.number, _LATEST), UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def deliver(bucket: str, rest: str) -> Response:
     wanted = parse_delivery(bucket, rest)
     found = services().fetch.resolve(wanted.bucket, wanted.key, wanted.version, _allow, timings)
     version = found.version
-    subject = Representation(version.digest, version.created, version.blob.length)
+    subject = Representation(version.digest, version.modified, version.blob.length)
     verdict = judge(request.method, request.headers, subject)
     if verdict.status in (304, 412, 416) or request.method == "HEAD":
         refused = verdict.status in (412, 416)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import Response
 from werkzeug.datastructures import Headers
@@ -137,7 +137,11 @@ def answer(verdict: Verdict, subject: Representation, blob: Blob | None) -> Resp
     elif verdict.status == 416:
         add("Content-Range", f"bytes */{subject.size}")
     add("ETag", f'"{subject.etag}"')
-    add("Last-Modified", http_date(subject.modified))
+    # Section 8.8.2.1: never later than Date, as it would be after a clock was set back. The server's own Date
+    # may be a second old.
+    now = datetime.now(UTC)
+    add("Date", http_date(now))
+    add("Last-Modified", http_date(min(subject.modified, now)))
     if blob is not None:
         body = _Body(blob, verdict.start, verdict.stop)
         response.response = body

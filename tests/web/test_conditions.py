@@ -99,6 +99,25 @@ def check(exchange: Exchange, answer: httpx.Response, data: bytes) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_versions_of_the_same_second_are_told_apart_by_date(service: Service) -> None:
+    """RFC 9110, 13.1.3 and 13.1.5: what a client has of the one must not pass for the other."""
+    pictures_made = [pictures.png(seed=number) for number in range(4)]
+    url = f"{service.url}/default/image/upload/hasty.png"
+    with service.client() as client, httpx.Client(timeout=30) as http:
+        client.upload("default", pictures_made[0], key="hasty.png")
+        first = http.get(url).headers["Last-Modified"]
+        for data in pictures_made[1:]:
+            client.upload("default", data, key="hasty.png")
+            answer = http.get(url, headers={"If-Modified-Since": first})
+            assert (answer.status_code, answer.content) == (200, data)
+            answer = http.get(url, headers={"If-Range": first, "Range": "bytes=10-"})
+            assert (answer.status_code, answer.content) == (200, data)
+            modified, date = (
+                parsedate_to_datetime(answer.headers[name]) for name in ("Last-Modified", "Date")
+            )
+            assert modified <= date
+
+
 def test_the_table_is_as_long_as_it_should_be() -> None:
     assert len(EXCHANGES) >= 60
     assert len({str(exchange) for exchange in EXCHANGES}) == len(EXCHANGES)
