@@ -83,8 +83,8 @@ class Version:
     def modified(self) -> datetime:
         """The time by which HTTP's conditions know it: that of its number.
 
-        `created` may be the same for two versions of a key, or go back with the clock: a client would keep the
-        older one's bytes for the newer one's.
+        `created` may be the same for two versions of a key, or go back with the clock: a client would keep
+        the older one's bytes for the newer one's.
         """
         return datetime.fromtimestamp(min(self.number, _LATEST), UTC)
 
