@@ -170,6 +170,7 @@ def test_ready_names_its_parts(stranger: httpx.Client) -> None:
                 "redis_breaker": "closed",
                 "decoders": {"processes": 1, "busy": 0, "waiting": 0},
                 "damaged_reads": 0,
+                "alerts": {},
             },
         },
     )
