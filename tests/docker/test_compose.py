@@ -133,19 +133,42 @@ def test_the_urls_name_the_servers_that_are_there(path: Path) -> None:
         assert set(hosts.split(",")) == members
         assert f"--replSet={replica_set}" in founder["command"]
         assert f'_id: "{replica_set}"' in (DOCKER / "replica-set.js").read_text()
-        assert node["environment"]["IMAGESTORE_REDIS_URL"] == "redis://redis:6379/0"
+        caches = [f"{name}:6379" for name in content["services"] if name.startswith("redis")]
+        scheme, database = ("redis", "/0") if path == SINGLE else ("redis+cluster", "")
+        assert node["environment"]["IMAGESTORE_REDIS_URL"] == f"{scheme}://{','.join(caches)}{database}"
+        assert {name for name in content["services"] if name.startswith(("mongo", "redis"))} == set(
+            node["depends_on"]
+        )
     assert len(members) == (1 if path == SINGLE else 3)
 
 
 def test_what_both_files_share_is_the_same() -> None:
     single, cluster = compose(SINGLE)["services"], compose(CLUSTER)["services"]
-    assert single["redis"] == cluster["redis"]
+    for key in ("image", "user", "deploy", "networks"):
+        assert all(single["redis"][key] == cluster[f"redis{number}"][key] for number in (1, 2, 3)), key
     for key in ("image", "command", "healthcheck", "user", "deploy", "tmpfs", "configs"):
         assert all(single["mongo"][key] == cluster[f"mongo{number}"][key] for number in (1, 2, 3)), key
     for key in ("image", "build", "secrets", "deploy", "ulimits", "stop_grace_period"):
         assert all(
             single["imagestore"][key] == node[key] for node in service_nodes(compose(CLUSTER)).values()
         ), key
+
+
+def test_every_server_of_the_redis_cluster_knows_itself_and_the_others() -> None:
+    servers = {name: each for name, each in compose(CLUSTER)["services"].items() if name.startswith("redis")}
+    members = [f"{name}:6379" for name in servers]
+    assert len(members) == 3
+    for name, each in servers.items():
+        assert each["environment"] == {"CLUSTER_MEMBERS": " ".join(members), "CLUSTER_MEMBER": f"{name}:6379"}
+        assert each["command"][:4] == [
+            "redis-server",
+            "/etc/imagestore/redis.conf",
+            "--cluster-enabled",
+            "yes",
+        ]
+        assert each["command"][-2:] == ["--cluster-announce-hostname", name]
+        assert each["volumes"] == [f"{name}:/data"]
+        assert each["healthcheck"]["test"][-1].endswith("/redis-cluster.sh")
 
 
 def nginx(directive: str) -> list[str]:

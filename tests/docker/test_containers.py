@@ -26,6 +26,7 @@ from tests.docker.files import (
     image_command,
     image_environment,
 )
+from tests.redis_cluster import free_port as free_cluster_port
 from tests.service import PATIENCE, await_that, environment
 
 PYTHON = Path(sys.executable)
@@ -85,8 +86,55 @@ def test_redis_takes_its_settings_and_is_a_bounded_cache(tmp_path: Path) -> None
         "appendonly": "no",
         "client-query-buffer-limit": str(4 * 1024 * 1024),
         "proto-max-bulk-len": str(2 * 1024 * 1024),
+        "cluster-require-full-coverage": "no",
     }
     assert {name: holds[name] for name in expected} == expected
+
+
+def test_the_servers_of_the_redis_cluster_make_it_and_find_each_other_again(tmp_path: Path) -> None:
+    """By their health checks alone, each of which knows no more than its own environment."""
+    server = executables.find(executables.REDIS_SERVER)
+    client = shutil.which("redis-cli", path=f"{server.parent}{os.pathsep}{os.environ['PATH']}")
+    assert client, "redis-cli is missing: it comes with redis-server"
+    ports = [free_cluster_port() for _ in range(3)]
+    members = [f"localhost:{port}" for port in ports]
+
+    def is_healthy(member: str) -> bool:
+        given = {"CLUSTER_MEMBERS": " ".join(members), "CLUSTER_MEMBER": member}
+        path = f"{Path(client).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", DOCKER / "redis-cluster.sh"],
+            env=os.environ | given | {"PATH": path},
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+        assert b"ERR" not in done.stdout, done.stdout
+        return done.returncode == 0
+
+    def are_healthy() -> bool:
+        found = [is_healthy(member) for member in members]  # each of them has its part in it
+        return all(found)
+
+    for turn in range(2):  # from nothing; then with what is in their volumes
+        with contextlib.ExitStack() as stopping:
+            for port in ports:
+                folder = tmp_path / str(port)
+                folder.mkdir(exist_ok=True)
+                command = [
+                    str(server),
+                    str(DOCKER / "redis.conf"),
+                    "--port",
+                    str(port),
+                    "--cluster-enabled",
+                    "yes",
+                ]
+                stopping.enter_context(running(command, folder))
+            await_that(lambda: all(answers(port) for port in ports))
+            await_that(are_healthy)
+            with stopping.enter_context(Redis(port=ports[turn])) as one:
+                slots = one.execute_command("CLUSTER", "SLOTS")
+                assert sorted(each[2][1] for each in slots) == sorted(ports)
+                assert sum(each[1] - each[0] + 1 for each in slots) == 16384
 
 
 def test_mongod_takes_its_arguments_and_waits_for_its_set(tmp_path: Path) -> None:
