@@ -18,7 +18,6 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 HOMES = {
     "PIL": ("imaging/pillow_engine.py",),
-    "cv2": ("imaging/faces.py",),
     "redis": ("cache/",),
     "pymongo": ("store/", "embedded/"),
     "gridfs": ("store/",),

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,8 +19,6 @@ from tests import pictures
 from tests.service import Service, await_that, running_service
 from tests.web.answers import check_error
 from tests.web.watch import workers
-
-Samples = Callable[..., float]
 
 
 @pytest.fixture(scope="module")
