@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -30,6 +31,10 @@ class Naming:
     key: str
     labels: Labels = field(default_factory=Labels)
     condition: Condition = field(default_factory=Condition)
+
+    def turns(self, digest: Digest) -> tuple[Hashable, Hashable]:
+        """What a transaction changes that gives bytes of this digest the name: the name, then the claim."""
+        return (self.bucket, self.key), digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,7 @@ class Documents:
 
         for _ in range(PUBLISH_TRIES):
             try:
-                return self._mongo.transact(write, DuplicateKeyError)
+                return self._mongo.transact(write, DuplicateKeyError, turns=naming.turns(blob.digest))
             except DuplicateKeyError:
                 continue  # another made the name or took the number first
             except Swept:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -20,6 +20,7 @@ from pymongo.read_preferences import Secondary
 from imagestore.core.errors import StoreUnavailable
 from imagestore.settings import InvalidSetting
 from imagestore.store.members import Members
+from imagestore.store.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Mongo:
             ) from None
         self.database: Database[Document] = self.client[database]
         self._members = Members(self.client)
+        self._turns = Turns()
         self._write_timeout = write_timeout
         self._read_timeout = read_timeout
 
@@ -148,14 +150,25 @@ class Mongo:
         with self._bounded(self._write_timeout, expected):
             yield
 
-    def transact(self, work: Callable[[ClientSession], T], *expected: type[PyMongoError]) -> T:
+    def transact(
+        self,
+        work: Callable[[ClientSession], T],
+        *expected: type[PyMongoError],
+        turns: Sequence[Hashable] = (),
+    ) -> T:
         """Run `work` in one transaction, again from its beginning when others were in its way.
 
+        Those that share one of `turns` go one after the other: fifty at once that change one document would
+        undo each other again and again, until their deadlines. Among processes that is left to the database.
+
         What `work` returns or raises is what the call does; what it raises undoes the transaction. Deadline
-        and errors are those of `writing`.
+        and errors are those of `writing`, the wait for turns included; WriteContention where that took all.
         """
-        with self.writing(*expected), self.client.start_session() as session:
-            return session.with_transaction(work)
+        ends = time.monotonic() + self._write_timeout
+        with self._turns.take(turns, self._write_timeout):
+            left = max(0.001, ends - time.monotonic())
+            with self._bounded(left, expected), self.client.start_session() as session:
+                return session.with_transaction(work)
 
     @contextmanager
     def _bounded(self, seconds: float, expected: tuple[type[PyMongoError], ...] = ()) -> Iterator[None]:

@@ -72,15 +72,16 @@ class Uploads:
             # Last, since other uploads to the same name wait for it.
             return self._documents.point(naming, present, draft.ref, facts, session)
 
+        turns = naming.turns(spool.digest)
         if spool.size > PROVEN_FIRST_BYTES:
             _proven(prove)
         try:
             draft.write_ahead()
             try:
-                return self._mongo.transact(write, DuplicateKeyError)
+                return self._mongo.transact(write, DuplicateKeyError, turns=turns)
             except _Unproven:
                 _proven(prove)
-                return self._mongo.transact(write, DuplicateKeyError)
+                return self._mongo.transact(write, DuplicateKeyError, turns=turns)
         except StoreUnavailable:
             raise  # it may have been committed all the same: what is waste, a sweep finds
         except (DuplicateKeyError, Swept):

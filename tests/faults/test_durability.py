@@ -49,7 +49,7 @@ def test_no_acknowledged_upload_is_lost(
         versions=len(versions),
         answers=campaign.statuses(),
         longest_wait=campaign.longest,
-        waste_swept=dict(waste),
+        waste_swept={str(kind): count for kind, count in waste.items()},
         seconds=seconds,
     )
     assert verdict.clean, verdict
