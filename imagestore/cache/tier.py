@@ -95,6 +95,13 @@ class Tier:
             for key, left, value in zip(keys, answers[::2], answers[1::2], strict=True)
         ]
 
+    def are_fenced(self, names: Sequence[str]) -> bool:
+        """Whether any of `names` was written a short while ago, as far as Redis knows: one round trip."""
+        keys = [redis_key("alias", name) for name in names]
+        answers = self._wire.converse([("GET", key) for key in keys])
+        opened = [self._open(key, value, (b"a", b"f")) for key, value in zip(keys, answers, strict=True)]
+        return any(each is not None and each[0] == b"f" for each in opened)
+
     def write_alias(self, name: str, generation: int, payload: bytes, ttl: float) -> bool:
         """Keep an alias, fresh for `ttl` seconds; False if Redis holds a newer generation or did not take it.
 

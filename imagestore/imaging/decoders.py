@@ -7,9 +7,10 @@ import queue
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,6 @@ SMALL_BYTES = MiB
 """Up to here bytes travel to the decoder over its socket; larger pictures must be in a file."""
 
 HEAD_BYTES = 512
-
 _OUT_OF_TIME = {signal.SIGXCPU, signal.SIGALRM}
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
 _REJECTIONS = {leaf.code: leaf for leaf in leaves(RejectedImage)}
@@ -111,14 +111,15 @@ class DecoderPool:
         job = Job(sniff(_read_head(source)), source)
         self._poison.check(digest)
         with self._counted(digest):
-            decoder = self._take()
+            ticket = deque([self._take()])
         try:
-            # In a thread of its own, so that the decoder is another picture's as soon as it has answered: a
-            # caller that writes to a slow database meanwhile is in nobody's way. The log knows its request.
-            answer = self._threads.submit(copy_context().run, self._decode, decoder, job, digest)
-        except RuntimeError:  # the pool is closed
-            self._give_back(decoder)
-            raise DecoderLost(_CLOSING) from None
+            # In a thread of its own: a caller that writes to a slow database meanwhile is in nobody's way.
+            answer = self._threads.submit(copy_context().run, self._decode, ticket, job, digest)
+        except RuntimeError as error:  # the pool is closed, or the system gives no thread
+            # In that case the job is queued all the same: whoever takes the ticket has the decoder.
+            with suppress(IndexError):
+                self._give_back(ticket.pop())
+            raise DecoderLost(_CLOSING if self._closed else f"No thread is to be had: {error}.") from None
         proof = Proof(answer)
         try:
             yield proof
@@ -185,8 +186,12 @@ class DecoderPool:
         for decoder in decoders:
             decoder.kill()
 
-    def _decode(self, decoder: Decoder | None, job: Job, digest: Digest | None) -> Facts:
+    def _decode(self, ticket: deque[Decoder | None], job: Job, digest: Digest | None) -> Facts:
         """Let a decoder, or what follows one that ended, do the job; then another job may have it."""
+        try:
+            decoder = ticket.pop()
+        except IndexError:
+            raise DecoderLost(_CLOSING) from None
         began = time.monotonic()
         self._metrics.count(DECODERS_BUSY, by=1)
         try:

@@ -50,6 +50,13 @@ class Aliases:
             _version(bucket, key, exact) if exact else None,
         )
 
+    def changed_lately(self, bucket: str, key: str, number: int | None) -> bool:
+        """Whether Redis was told of a change of the bucket, the image or the version, a short while ago."""
+        names = [_bucket_name(bucket), _image_name(bucket, key)]
+        if number is not None:
+            names.append(_version_name(bucket, key, number))
+        return self._tier.are_fenced(names)
+
     def write_bucket(self, bucket: Bucket) -> None:
         self._write(_bucket_name(bucket.name), bucket.generation, _bucket_payload, bucket)
 

@@ -39,7 +39,7 @@ class Found:
     """What a URL names.
 
     `immutable`: it named this very version, so the answer never changes. `remembered`: Redis knew it.
-    `stale`: MongoDB could not be asked, and this is what Redis knew last.
+    `stale`: no primary could be asked, and this is what a secondary has, or what Redis knew last.
     """
 
     bucket: Bucket
@@ -138,15 +138,23 @@ class Fetch:
     def stale(
         self, bucket: str, key: str, wanted: int | None, allow: Callable[[Bucket], None]
     ) -> Found | None:
-        """What Redis knew last of a name, beyond the time for which it is believed otherwise."""
-        for name, extension in _readings(key):
-            known_bucket, newest, exact = self._aliases.read(bucket, name, wanted, stale=True)
-            version = newest if newest and wanted in (None, newest.number) else exact
-            if known_bucket is None or version is None or extension not in (None, version.facts.format):
-                continue
-            allow(known_bucket)
-            return Found(known_bucket, version, version.number == wanted, remembered=True, stale=True)
-        return None
+        """What a secondary has under a name, else what Redis knew last, beyond the time that it is believed.
+
+        Of the key as it stands only: that neither knows it does not mean that it is not there. And not of a
+        name that was just changed: either may be of the time before.
+        """
+        if self._aliases.changed_lately(bucket, key, wanted):
+            return None
+        behind = self._documents.find_behind(bucket, key, wanted)
+        known_bucket, version = behind or self._remembered(bucket, key, wanted)
+        if known_bucket is None or version is None:
+            return None
+        allow(known_bucket)
+        return Found(known_bucket, version, version.number == wanted, remembered=behind is None, stale=True)
+
+    def _remembered(self, bucket: str, key: str, wanted: int | None) -> tuple[Bucket | None, Version | None]:
+        known_bucket, newest, exact = self._aliases.read(bucket, key, wanted, stale=True)
+        return known_bucket, newest if newest and wanted in (None, newest.number) else exact
 
     def bucket(self, name: str) -> Bucket:
         """The bucket as MongoDB has it, and remembered. Raises BucketNotFound."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from imagestore.core.errors import (
     BucketNotFound,
     ImagestoreError,
+    PreconditionFailed,
     Unavailable,
     VersionNotFound,
 )
@@ -100,7 +101,9 @@ class Ingest:
                 before = self._documents.find_image(upload.bucket, key)
                 upload.condition.check(before)
                 if before is not None and before.version.digest == spooled.digest:
-                    return self._relabel(before, upload), True
+                    known = self._relabel(before, upload)
+                    if known is not None:
+                        return known, True
                 naming = Naming(upload.bucket, key, upload.labels, upload.condition)
                 with upload.timings.measure("mongo"):
                     image = self._uploads.store(naming, spooled, shape.media_type, prove)
@@ -144,13 +147,17 @@ class Ingest:
         self._aliases.forget_version(image.bucket, image.key, image.version.number)
         raise BucketNotFound.named(image.bucket)
 
-    def _relabel(self, image: Image, upload: Upload) -> Image:
-        if upload.labels == Labels():
-            return image
-        changed = self._documents.set_labels(image.bucket, image.key, upload.labels, upload.condition)
-        if changed is None:
-            return image  # deleted meanwhile: after this upload, as far as anybody can tell
-        self._aliases.forget_image(image.bucket, image.key, changed.generation)
+    def _relabel(self, image: Image, upload: Upload) -> Image | None:
+        """The image with the upload's labels, if it still has these bytes: a majority says so, since an
+        upload is acknowledged by that alone. None when it has others by now, or is gone.
+        """
+        unchanged = Condition(digests=(image.version.digest,))
+        try:
+            changed = self._documents.set_labels(image.bucket, image.key, upload.labels, unchanged)
+        except PreconditionFailed:
+            return None
+        if changed is not None and changed.generation != image.generation:
+            self._aliases.forget_image(image.bucket, image.key, changed.generation)
         return changed
 
     def _check_bucket(self, name: str) -> None:

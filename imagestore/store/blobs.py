@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,7 +146,7 @@ class Blobs:
 
         for attempt in range(1, READ_TRIES + 1):
             try:
-                found = self._mongo.find(look, patience=READ_PATIENCE, max_staleness=-1)
+                found = self._mongo.find_unchanging(look, READ_PATIENCE)
                 break
             except StoreUnavailable:
                 if attempt == READ_TRIES:
@@ -226,9 +227,14 @@ class Draft:
         self._mongo.collection("claims").insert_one(document, session=session)
 
     def discard(self) -> None:
-        """Remove what was written ahead. Only for a transaction that is known to have failed."""
-        with self._mongo.writing():
-            self._chunks.delete_many({"files_id": self._id})
+        """Remove what was written ahead, unless it is a blob after all. What stays, a sweep finds.
+
+        Never raises: what is being answered is why the transaction failed.
+        """
+        claims = self._mongo.collection("claims")
+        with suppress(StoreUnavailable), self._mongo.writing():
+            if claims.find_one({"file_id": self._id}, {"_id": 1}) is None:
+                self._chunks.delete_many({"files_id": self._id})
 
 
 class Swept(Exception):

@@ -10,14 +10,13 @@ from datetime import UTC, datetime
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
-from imagestore.store.registry import read_bucket
+from imagestore.store.names import look_up, look_up_version
 from imagestore.store.shapes import label_fields, pointer_fields, read_image, read_version, version_document
 
 PUBLISH_TRIES = 20
@@ -59,29 +58,25 @@ class Documents:
         self._claims = mongo.collection("claims")
 
     def find_image(self, bucket: str, key: str) -> Image | None:
-        wanted = {"bucket": bucket, "key": key, "live": True}
-        document = self._mongo.find(lambda database: database["images"].find_one(wanted))
+        with self._mongo.reading():
+            document = self._images.find_one({"bucket": bucket, "key": key, "live": True})
         return read_image(document) if document else None
 
     def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Image | None]:
         """The bucket and its image under `key`, each None where there is none, in one round trip."""
-        named = {"bucket": bucket, "key": key, "live": True}
-        pipeline: list[Document] = [
-            {"$match": {"_id": bucket, "live": True}},
-            {"$unionWith": {"coll": "images", "pipeline": [{"$match": named}]}},
-        ]
+        with self._mongo.reading():
+            return look_up(self._mongo.database, bucket, key)
 
-        def look(database: Database[Document]) -> list[Document]:
-            return list(database["buckets"].aggregate(pipeline))
+    def find_behind(self, bucket: str, key: str, number: int | None) -> tuple[Bucket, Version] | None:
+        """The bucket and the newest version, or that with the number, as a secondary has them.
 
-        found = self._mongo.find(look, whole=lambda documents: len(documents) == 2) or []
-        buckets = [read_bucket(each) for each in found if "key" not in each]
-        images = [read_image(each) for each in found if "key" in each]
-        return next(iter(buckets), None), next(iter(images), None)
+        For when no primary answers: this may be out of date (see `Mongo.find_behind`), and None says nothing.
+        """
+        return self._mongo.find_behind(lambda database: look_up_version(database, bucket, key, number))
 
     def find_version(self, bucket: str, key: str, number: int) -> Version | None:
-        wanted = {"bucket": bucket, "key": key, "number": number}
-        document = self._mongo.find(lambda database: database["versions"].find_one(wanted))
+        with self._mongo.reading():
+            document = self._versions.find_one({"bucket": bucket, "key": key, "number": number})
         return read_version(document) if document else None
 
     def find_facts(self, digest: Digest) -> Facts | None:
@@ -186,10 +181,12 @@ class Documents:
 
     def set_labels(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image | None:
         """Set tags and context; None when there is no such image. Raises PreconditionFailed."""
+        fields = label_fields(labels)
         with self._mongo.writing():
             after = self._images.find_one_and_update(
                 {"bucket": bucket, "key": key} | _filter(condition, living=True),
-                {"$set": label_fields(labels), "$inc": {"generation": 1}},
+                # With nothing to set, a majority still says whether the image is as the condition has it.
+                {"$set": fields, "$inc": {"generation": 1}} if fields else {"$set": {"live": True}},
                 return_document=ReturnDocument.AFTER,
             )
         if after is None:

@@ -100,35 +100,29 @@ class Mongo:
         with self._bounded(self._read_timeout if seconds is None else seconds):
             yield
 
-    def find(
-        self,
-        look: Callable[[Database[Document]], T | None],
-        *,
-        patience: float | None = None,
-        max_staleness: int = MAX_STALENESS,
-        whole: Callable[[T], bool] = lambda found: True,
-    ) -> T | None:
-        """What `look` finds in the database by way of the primary, or, where none answers, of a secondary.
+    def find_unchanging(self, look: Callable[[Database[Document]], T | None], patience: float) -> T | None:
+        """What `look` finds of what never changes, in the primary, or in a secondary where none answers.
 
-        The primary gets `patience` seconds, by default the read deadline, the time in which one is elected
-        included. What a secondary does not have is not known to be missing: only what `look` finds there is
-        believed, if it is `whole`, and it may be `max_staleness` seconds old (-1: any age, for what never
-        changes).
-
-        Raises StoreUnavailable when neither tells, within LOST_SECONDS when no member answers at all.
+        The primary gets `patience` seconds, the time in which one is elected included. What a secondary does
+        not have is not known to be missing. Raises StoreUnavailable when neither tells, within LOST_SECONDS
+        when no member answers at all.
         """
         try:
-            with self._bounded(min(patience or self._read_timeout, self._read_timeout)):
+            with self._bounded(min(patience, self._read_timeout)):
                 return look(self.database)
         except StoreUnavailable:
-            found = self._look_in_secondary(look, max_staleness)
-            if found is None or not whole(found):
+            found = self.find_behind(look, max_staleness=-1)
+            if found is None:
                 raise
             return found
 
-    def _look_in_secondary(
-        self, look: Callable[[Database[Document]], T | None], max_staleness: int
+    def find_behind(
+        self, look: Callable[[Database[Document]], T | None], *, max_staleness: int = MAX_STALENESS
     ) -> T | None:
+        """What `look` finds in a secondary, which may be `max_staleness` seconds behind (-1: any time).
+
+        None where there is no such secondary, or it does not answer: it never says that something is missing.
+        """
         if not self._members.has_secondary():
             return None
         preference = Secondary(max_staleness=max_staleness)

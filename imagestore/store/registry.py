@@ -54,8 +54,8 @@ class Registry:
         return read_bucket(document)
 
     def find_bucket(self, name: str) -> Bucket | None:
-        wanted = {"_id": name, "live": True}
-        document = self._mongo.find(lambda database: database["buckets"].find_one(wanted))
+        with self._mongo.reading():
+            document = self._buckets.find_one({"_id": name, "live": True})
         return read_bucket(document) if document else None
 
     def list_buckets(self) -> list[Bucket]:
@@ -94,7 +94,8 @@ class Registry:
             )
 
     def find_credential(self, access_key: str) -> CredentialRecord | None:
-        document = self._mongo.find(lambda database: database["credentials"].find_one({"_id": access_key}))
+        with self._mongo.reading():
+            document = self._credentials.find_one({"_id": access_key})
         return _credential(document) if document else None
 
     def list_credentials(self) -> list[CredentialRecord]:
