@@ -19,6 +19,7 @@ from PIL import Image
 
 from imagestore.embedded import Server
 from tests import pictures
+from tests.embedded.processes import ends
 from tests.faults.caller import Answer, Caller
 from tests.faults.load import Load, fetch
 from tests.faults.metrics import Metrics
@@ -141,6 +142,7 @@ def strike(service: Service, number: signal.Signals, times: int) -> threading.Th
     struck = decoders_of(service)
     for pid in struck:
         os.kill(pid, signal.SIGKILL)  # idle: nobody notices but the next picture, which gets a fresh one
+        assert ends(pid)
 
     def work() -> None:
         deadline = time.monotonic() + PATIENCE

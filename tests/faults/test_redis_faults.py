@@ -32,7 +32,7 @@ from tests.faults.tcp_proxy import TcpProxy
 from tests.figures import Figures
 from tests.service import Service, await_that
 
-SECONDS = float(os.environ.get("FAULT_SECONDS", "2"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "1"))
 LONG = SECONDS >= 30
 CLIENTS = 4
 PICTURES = 24

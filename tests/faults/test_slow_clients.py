@@ -20,7 +20,7 @@ from tests.faults.node import BUCKET, running_node, upload_head
 from tests.figures import Figures
 from tests.service import Service, await_that
 
-SECONDS = float(os.environ.get("FAULT_SECONDS", "2"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "1"))
 LONG = SECONDS >= 30
 ROUND = 3.0 if LONG else 2.0
 """Seconds of a phase with the crowd, and of one without it."""

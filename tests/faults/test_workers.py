@@ -30,7 +30,10 @@ from tests.figures import Figures
 from tests.service import PATIENCE, Service, await_that
 from tests.web.watch import workers
 
-SECONDS = float(os.environ.get("FAULT_SECONDS", "2"))
+SECONDS = float(os.environ.get("FAULT_SECONDS", "1"))
+WHILE = 1.0
+"""Seconds of load before and after a worker is killed; a body may be silent for so long."""
+
 MiB = 1 << 20
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, with no time to linger: a close is a reset, as of a client that is gone."""
@@ -242,13 +245,13 @@ def test_a_killed_worker_fails_only_what_it_had(service: Service, large: bytes, 
         }
         for key, end in ends.items():
             end.sendall(upload_head(service, key, len(large)) + large[:half])
-        time.sleep(SECONDS / 2)
+        time.sleep(WHILE)
         os.kill(victim, signal.SIGKILL)
         assert until_closed(ends["victims.jpg"]) == b""
         ends["others.jpg"].sendall(large[half:])
         answer = ends["others.jpg"].recv(64 << 10)
         await_that(lambda: len(workers(service)) == WORKERS and victim not in workers(service))
-        time.sleep(SECONDS / 2)
+        time.sleep(WHILE)
     record = whole(loads)
     caller = Caller(service)
     lost, kept = (caller.get(BUCKET, key) for key in ends)
