@@ -166,7 +166,7 @@ def test_redis_in_trouble_shows(served: Service) -> None:
             return value(served, "imagestore_redis_breaker_open") >= 1
 
         await_that(shows)
-        assert value(served, "imagestore_redis_events_total", event="errors") >= 5
+        assert value(served, "imagestore_redis_events_total", event="errors") >= 1
         ready = httpx.get(f"{served.url}/readyz", timeout=60)
         assert ready.status_code == 200
         assert ready.json()["parts"] == {"mongodb": "up", "redis": "down"}
