@@ -28,9 +28,8 @@ from imagestore.library.survey import (
 from imagestore.library.upkeep import Depth, Finding, Kind, Tally
 from imagestore.store.diary import Diary
 from imagestore.store.disks import MemberDisk
-from imagestore.store.mongo import Mongo
 from tests.cli.conftest import run_alone
-from tests.library.stored import Stored
+from tests.library.stored import Stored, opened_store
 from tests.service import environment
 
 DATA = random.Random(7).randbytes(300_000)
@@ -39,10 +38,8 @@ TB = 10**12
 
 @pytest.fixture
 def stored(mongo, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
+    with opened_store(mongo.url, mongo_database) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from imagestore.settings import Settings
 from imagestore.store import mongo as driver
 from tests import pictures
 from tests.library.archives import Archives
+from tests.library.stored import Stored, opened_store
 from tests.store.commands import Commands
 
 BUCKET = "pictures"
@@ -124,6 +125,13 @@ def house(open_house: Callable[..., House]) -> House:
     opened.services.mongo.ensure_indexes()
     opened.services.catalog.create_bucket(BUCKET, "public-read")
     return opened
+
+
+@pytest.fixture
+def stored(mongo: Server, mongo_database: str) -> Iterator[Stored]:
+    """A store with its indexes and nothing else."""
+    with opened_store(mongo.url, mongo_database) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -67,3 +69,14 @@ class Stored:
     def everything(self) -> dict[str, list[Document]]:
         names = ("claims", "images", "versions", "blobs.files", "blobs.chunks")
         return {name: list(self.collection(name).find().sort("_id", 1)) for name in names}
+
+
+@contextmanager
+def opened_store(url: str, database: str) -> Iterator[Stored]:
+    """A database of the service with its indexes; its deadlines are long, for a busy machine."""
+    opened = Mongo(url, database, write_timeout=60, read_timeout=60)
+    opened.ensure_indexes()
+    try:
+        yield Stored(opened)
+    finally:
+        opened.close()

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.streams import Blob
-from imagestore.embedded import Server
 from imagestore.library.archive import BackupUnusable, Index, Lines, Manifest, blob_path, index_path
 from imagestore.library.archive_tar import TarSource, TarTarget
 from imagestore.library.restore_report import Trouble
-from imagestore.store.mongo import Mongo
 from imagestore.store.snapshot import COLLECTIONS
 from tests.library.archives import DATA, SMALL, Archives, Pipe, contents, fill, wipe
 from tests.library.stored import Stored
@@ -221,14 +219,6 @@ def test_an_index_that_is_none_is_refused(text: bytes) -> None:
         Index.read(text)
     with pytest.raises(BackupUnusable):
         Manifest.read(text)
-
-
-@pytest.fixture
-def stored(mongo: Server, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 def test_what_came_before_the_cut_is_restored_whole(

@@ -18,7 +18,6 @@ from imagestore.library.archive import MANIFEST, BackupUnusable
 from imagestore.library.archive_folder import FolderTarget
 from imagestore.library.backup import Backup, BackupReport, Lost, prune
 from imagestore.store import snapshot
-from imagestore.store.mongo import Mongo
 from imagestore.store.snapshot import Snapshot
 from tests.library.archives import DATA, SMALL, Archives, contents, fill, state, wipe
 from tests.library.stored import Stored
@@ -26,14 +25,6 @@ from tests.store.commands import failing
 from tests.store.samples import BUCKET, digest_of
 
 SNAPSHOT_TOO_OLD = 239
-
-
-@pytest.fixture
-def stored(mongo: Server, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 @pytest.mark.parametrize("form", ["folder", "tar"])

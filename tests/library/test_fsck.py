@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,20 +14,11 @@ from imagestore.core.image import Image
 from imagestore.library import fsck as fsck_module
 from imagestore.library.upkeep import GRACE, MOST_LISTED, Depth, Kind, Pace, Severity
 from imagestore.store import blobs as blobs_module
-from imagestore.store.mongo import Mongo
 from tests.library.stored import Stored
 from tests.store.samples import BUCKET
 
 DATA = random.Random(7).randbytes(700_000)
 """Three chunks."""
-
-
-@pytest.fixture
-def stored(mongo, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 @pytest.fixture

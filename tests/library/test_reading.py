@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 from bson import ObjectId
@@ -13,7 +12,6 @@ from imagestore.library.fsck import Fsck
 from imagestore.library.reading import Reader, Reading
 from imagestore.library.upkeep import Depth, Kind, Pace
 from imagestore.store.diary import Diary
-from imagestore.store.mongo import Mongo
 from tests.library.stored import NONE, Stored
 
 DATA = random.Random(7).randbytes(300_000)
@@ -22,14 +20,6 @@ DATA = random.Random(7).randbytes(300_000)
 
 class Enough(Exception):
     pass
-
-
-@pytest.fixture
-def stored(mongo, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 @pytest.fixture

@@ -6,19 +6,16 @@ This file is longer than 300 lines because every case of one verb is easier foun
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from imagestore.core.image import Condition, Labels
-from imagestore.embedded import Server
 from imagestore.library import restore as restore_module
 from imagestore.library.archive import BackupUnusable
 from imagestore.library.restore_report import Trouble
 from imagestore.library.upkeep import GRACE, Kind
-from imagestore.store.mongo import Mongo
 from imagestore.store.registry import CredentialRecord, Registry
 from imagestore.store.restoration import PutBack, Restoration
 from tests.library.archives import DATA, SMALL, THEN, Archives, contents, fill, state, wipe
@@ -26,14 +23,6 @@ from tests.library.stored import Stored
 from tests.store.samples import BUCKET, digest_of, drop_version, read
 
 FORMS = pytest.mark.parametrize("form", ["folder", "tar"])
-
-
-@pytest.fixture
-def stored(mongo: Server, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 def blob_file(folder: Archives, data: bytes) -> Path:

@@ -23,21 +23,12 @@ from imagestore.library.upkeep import Kind, Severity
 from imagestore.services import open_rounds
 from imagestore.settings import Settings
 from imagestore.store.diary import Diary
-from imagestore.store.mongo import Mongo
 from tests.library.stored import Stored
 
 DATA = random.Random(7).randbytes(700_000)
 """Three chunks."""
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)
-
-
-@pytest.fixture
-def stored(mongo, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 @pytest.fixture

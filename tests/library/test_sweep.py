@@ -22,7 +22,6 @@ from imagestore.library.sweep import Swept
 from imagestore.library.upkeep import GRACE, Kind, Pace, Taken
 from imagestore.store import blobs as blobs_module
 from imagestore.store.blobs import Draft
-from imagestore.store.mongo import Mongo
 from tests.library.conftest import BUCKET as HOUSE_BUCKET
 from tests.library.conftest import House, picture
 from tests.library.stored import Stored
@@ -30,14 +29,6 @@ from tests.store.samples import BUCKET, all_at_once, read
 
 DATA = random.Random(7).randbytes(700_000)
 LONG_AGO = datetime.now(UTC) - timedelta(days=3)
-
-
-@pytest.fixture
-def stored(mongo, mongo_database: str) -> Iterator[Stored]:
-    opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
-    opened.ensure_indexes()
-    yield Stored(opened)
-    opened.close()
 
 
 def litter(stored: Stored) -> None:
