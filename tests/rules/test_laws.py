@@ -17,7 +17,9 @@ PACKAGE = ROOT / "imagestore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 HOMES = {
-    "PIL": ("imaging/pillow_engine.py",),
+    "PIL": ("imaging/pillow_engine.py", "imaging/engine/"),
+    "numpy": ("imaging/engine/", "imaging/faces.py"),
+    "cv2": ("imaging/faces.py",),
     "redis": ("cache/",),
     "pymongo": ("store/", "embedded/"),
     "gridfs": ("store/",),
