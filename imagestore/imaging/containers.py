@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imagestore.core.errors import CorruptImage
-from imagestore.imaging.limits import Outline, Tally
-from imagestore.imaging.structure import Data
+from imagestore.imaging.limits import Data, Outline, Tally
 
 _WEBP_METADATA = {b"ICCP": "icc", b"EXIF": "exif", b"XMP ": "xmp"}
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 from collections import Counter
 from dataclasses import dataclass
 
 from imagestore.core.errors import CorruptImage, ImageLimitExceeded
+
+Data = bytes | mmap.mmap
+"""A whole file, as a walk goes through it."""
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -50,11 +54,15 @@ _ADVICE = {"pixels": "make it smaller", "side": "make it smaller", "frames": "sh
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a file's structure says of its picture: canvas in pixels, before orientation, and frames."""
+    """What a file's structure says of its picture: canvas in pixels, before orientation, and frames.
+
+    `scan`: where the entropy-coded data of a JPEG begins whose only scan is a sequential one; else None.
+    """
 
     width: int
     height: int
     frames: int = 1
+    scan: int | None = None
 
 
 class Tally:
@@ -68,6 +76,10 @@ class Tally:
         """Count `amount` more towards the limit of that name. Raises ImageLimitExceeded once it is passed."""
         self._totals[name] += amount
         self.compare(name, self._totals[name])
+
+    def total(self, name: str) -> int:
+        """What was counted towards the limit of that name so far."""
+        return self._totals[name]
 
     def compare(self, name: str, value: int) -> None:
         """Raises ImageLimitExceeded if `value` is over the limit of that name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,6 +53,10 @@ _LIBRARIES = {
 """Format → what Pillow's features call the library that decodes it, the better one first; none is needed for
 those that Pillow decodes itself."""
 
+SCAN_BYTES = 64 * 1024
+"""How much of a scan is decoded that no decoder would refuse: some rows, by which its tables are used."""
+
+_END_OF_IMAGE = b"\xff\xd9"
 _SIDEWAYS = (5, 6, 7, 8)
 _XMP_GPS = b"GPSLatitude"
 
@@ -78,10 +83,12 @@ def verify(file: IO[bytes], size: int, format: Format, outline: Outline, limits:
     """Decode every frame of `file`, a picture of `size` bytes, and say what it is.
 
     `outline` is what the file's structure showed; a decoder that sees more than that is not trusted. A JPEG
-    is decoded at an eighth of its size and without colour: every byte of it is read all the same. Raises
+    is decoded at an eighth of its size and without colour, and only as far as that can tell anything. Raises
     CorruptImage for whatever goes wrong in the decoding, ImageLimitExceeded for what is too large, and
     DecodeTimeout when the memory does not suffice.
     """
+    if outline.scan is not None:
+        file = _cut_scan(file, outline.scan)
     with _decoding(format), Image.open(file, formats=[format.pillow]) as picture:
         _check_outline(picture, format, outline)
         _check_metadata(picture, limits)
@@ -104,6 +111,17 @@ def verify(file: IO[bytes], size: int, format: Format, outline: Outline, limits:
         has_alpha=has_alpha,
         has_gps=has_gps,
     )
+
+
+def _cut_scan(file: IO[bytes], scan: int) -> IO[bytes]:
+    """The JPEG as far as its decoder can refuse it: its tables, the frame, and SCAN_BYTES of its only scan.
+
+    Behind the tables nothing is checked by the format: whatever a sequential scan holds is some picture. All
+    that makes a decoder give up there is a marker that no JPEG has, or the end, and the walk through the
+    structure has seen that there is neither.
+    """
+    data = file.read(scan + SCAN_BYTES)
+    return io.BytesIO(data if data.endswith(_END_OF_IMAGE) else data + _END_OF_IMAGE)
 
 
 @contextmanager

@@ -6,15 +6,14 @@ import struct
 from collections.abc import Callable
 
 from imagestore.core.errors import CorruptImage
-from imagestore.imaging import containers, structure
+from imagestore.imaging import containers, jpeg, structure
 from imagestore.imaging.formats import AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP, Format
-from imagestore.imaging.limits import Limits, Outline, Tally
-from imagestore.imaging.structure import Data
+from imagestore.imaging.limits import Data, Limits, Outline, Tally
 
 __all__ = ["Limits", "Outline", "check"]
 
 _WALKS: dict[Format, Callable[[Data, Tally], Outline]] = {
-    JPEG: structure.walk_jpeg,
+    JPEG: jpeg.walk_jpeg,
     PNG: structure.walk_png,
     GIF: structure.walk_gif,
     BMP: structure.walk_bmp,

@@ -22,8 +22,7 @@ from imagestore.core.image import Facts
 from imagestore.imaging import pillow_engine, probe
 from imagestore.imaging.channel import Disconnected, receive, send
 from imagestore.imaging.formats import Format, by_name
-from imagestore.imaging.limits import Limits
-from imagestore.imaging.structure import Data
+from imagestore.imaging.limits import Data, Limits
 
 OPEN_FILES = 16
 

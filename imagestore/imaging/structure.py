@@ -1,92 +1,16 @@
-"""Walks through JPEG, PNG, GIF and BMP files: from block to block, without decoding one."""
+"""Walks through PNG, GIF and BMP files: from block to block, without decoding one."""
 
 from __future__ import annotations
 
-import mmap
-import re
 import struct
 import zlib
 
 from imagestore.core.errors import CorruptImage
-from imagestore.imaging.limits import Outline, Tally
-
-Data = bytes | mmap.mmap
-
-# JPEG markers (ITU-T T.81, table B.1). A marker is 0xFF and a byte that is neither 0 (stuffing), 0xFF (fill)
-# nor a restart marker: so the same search steps over the entropy-coded data of a scan.
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
-_TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
-_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_APPLICATION = range(0xE0, 0xF0)
-_COEFFICIENTS = 64
+from imagestore.imaging.limits import Data, Outline, Tally
 
 _PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_PICTURE = frozenset({b"IDAT", b"fdAT", b"fcTL"})
 _GIF_GRAPHIC_CONTROL = 0xF9
-
-
-def walk_jpeg(data: Data, tally: Tally) -> Outline:
-    """Raises CorruptImage unless the file has one frame, all its scans and the end-of-image marker.
-
-    A progressive JPEG is whole when every coefficient of every component has come down to its last bit: a
-    decoder would take one that lacks its last scans, and show it blurred.
-    """
-    outline: Outline | None = None
-    missing: dict[int, bytearray] = {}
-    progressive, at = False, 2
-    while match := _JPEG_MARKER.search(data, at):
-        tally.add("blocks")
-        at = match.end()
-        marker = data[at - 1]
-        if marker == _EOI:
-            break
-        if marker in (_TEM, _SOI):
-            continue
-        (length,) = struct.unpack_from(">H", data, at)
-        if marker in _START_OF_FRAME:
-            if outline is not None:
-                raise CorruptImage("The JPEG has more than one frame header: save it again.")
-            height, width = struct.unpack_from(">HH", data, at + 3)
-            outline = tally.canvas(width, height)
-            progressive = marker in _PROGRESSIVE
-            identifiers = data[at + 8 : at + length : 3]
-            missing = {component: bytearray(b"\xff" * _COEFFICIENTS) for component in identifiers}
-        elif marker == _SOS:
-            tally.add("scans")
-            _note_scan(data[at + 2 : at + length], missing, progressive)
-        elif marker in _APPLICATION or marker == _COM:
-            tally.add("metadata_blocks")
-            _count_segment(data[at + 2 : at + 37], length - 2, tally)
-        at += length
-    else:
-        raise CorruptImage("The JPEG ends before its end-of-image marker: send it whole.")
-    if outline is None:
-        raise CorruptImage("The JPEG holds no picture: save it again.")
-    if any(any(coefficients) for coefficients in missing.values()):
-        raise CorruptImage("The JPEG lacks some of its scans: send it whole.")
-    return outline
-
-
-def _note_scan(header: bytes, missing: dict[int, bytearray], progressive: bool) -> None:
-    """Note the bit down to which a scan brings its coefficients (T.81, B.2.3; `header` is without length)."""
-    count = header[0]
-    first, last, bits = 0, _COEFFICIENTS - 1, 0
-    if progressive:
-        first, last, bits = struct.unpack_from("BBB", header, 1 + 2 * count)
-    for component in header[1 : 1 + 2 * count : 2]:
-        if component in missing:
-            for coefficient in range(first, min(last, _COEFFICIENTS - 1) + 1):
-                missing[component][coefficient] = bits & 0x0F
-
-
-def _count_segment(head: bytes, length: int, tally: Tally) -> None:
-    if head.startswith(b"Exif\0"):
-        tally.add("exif", length)
-    elif head.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
-        tally.add("xmp", length)
-    elif head.startswith(b"ICC_PROFILE\0"):
-        tally.add("icc", length)
 
 
 def walk_png(data: Data, tally: Tally) -> Outline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -21,7 +22,7 @@ def check(data: bytes, **limits: int) -> Outline:
 
 @pytest.mark.parametrize("name", pictures.FORMATS)
 def test_the_outline_is_what_the_header_says(name: str) -> None:
-    assert check(pictures.picture(name, 70, 50)) == Outline(70, 50, 1)
+    assert replace(check(pictures.picture(name, 70, 50)), scan=None) == Outline(70, 50, 1)
 
 
 @pytest.mark.parametrize("name", ["png", "gif", "webp", "avif", "tiff"])
@@ -143,7 +144,8 @@ def test_an_animation_cut_anywhere_is_not_whole(name: str) -> None:
 def test_bytes_behind_the_picture_do_no_harm() -> None:
     for name in pictures.FORMATS:
         if name != "avif":  # there they would be a box
-            assert check(pictures.picture(name, 20, 10) + b"\0trailing") == Outline(20, 10, 1)
+            outline = check(pictures.picture(name, 20, 10) + b"\0trailing")
+            assert replace(outline, scan=None) == Outline(20, 10, 1)
 
 
 def test_a_frame_beyond_the_screen_counts_as_large_as_it_is() -> None:
