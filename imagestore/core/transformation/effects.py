@@ -84,7 +84,18 @@ EFFECTS: dict[str, tuple[Argument, ...]] = {
     "make_transparent": (number(10, 0, 100),),
     "trim": (number(10, 0, 100),),
     "art": (word(None, *ART, *INSTAGRAM),),
+    "multiply": (),
+    "screen": (),
+    "overlay": (),
+    "mask": (),
+    "cut_out": (),
+    "displace": (),
+    "anti_removal": (number(50, 1, 100),),
 }
 """Names, ranges and defaults as Cloudinary's transformation reference has them. The arguments of `tint` come
 in pairs from the second on, and words of `outline`, `gradient_fade` and `improve` may be left out before a
 number: `parameters.py` reads those by rules of their own."""
+
+BLENDS = frozenset({"multiply", "screen", "overlay", "mask", "cut_out", "displace", "anti_removal"})
+"""Effects that say how a layer meets the picture below it. They belong to the component that puts the layer
+in its place, that of `fl_layer_apply`, and mean nothing without a layer."""
