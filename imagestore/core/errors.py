@@ -8,6 +8,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── InvalidParameter           a parameter is missing, unknown, malformed or out of range
     │   ├── InvalidKey                 a key breaks the naming rules
     │   ├── InvalidBucketName          a bucket name breaks the naming rules
+    │   ├── InvalidTransformation      a URL's transformation that cannot be read or carried out
     │   ├── LengthMismatch             the body is shorter or longer than it said it would be
     │   ├── UploadTooLarge             the body is over the upload limit
     │   ├── RequestTimeout             the head or the body of the request arrives too slowly
@@ -71,6 +72,16 @@ class InvalidKey(InvalidRequest):
 
 class InvalidBucketName(InvalidRequest):
     code = "invalid_bucket_name"
+
+
+class InvalidTransformation(InvalidRequest):
+    code = "invalid_transformation"
+
+    @classmethod
+    def of(cls, parameter: str, value: str, allowed: str) -> InvalidTransformation:
+        """`allowed` says what the parameter takes, as it stands after "takes"."""
+        shown = value if len(value) <= 80 else f"{value[:77]}..."
+        return cls(f"{parameter}_{shown}: {parameter} takes {allowed}.")
 
 
 class LengthMismatch(InvalidRequest):

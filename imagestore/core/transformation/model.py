@@ -66,8 +66,36 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """`l_text:<style>:<text>` as written: `evaluation.source_of` makes a Text of it."""
+
+    style: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """`l_` or `u_` with its own chain, up to `fl_layer_apply`, whose component says where it goes.
+
+    `source` is the key of an image of the same bucket, a `$variable` that holds one, or a text: what
+    `evaluation.source_of` reads. `under` is for `u_`. The parameters of `place` are evaluated on the picture
+    below, those of `chain` on the layer itself.
+    """
+
+    source: str | Wording
+    under: bool
+    chain: tuple[Node, ...]
+    place: Component
+
+
+Node = Component | Assignment | Choice | Named | Layer
+
+# ---- evaluated: what the imaging wing carries out
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
-    """`l_text:<font>_<size>_<style…>:<text>`. `size`, `letter_spacing`, `line_spacing` are in pixels."""
+    """A text to draw, evaluated. `size`, `letter_spacing` and `line_spacing` are in pixels."""
 
     text: str
     font: str = "sans"
@@ -80,25 +108,6 @@ class Text:
     stroke: bool = False
     letter_spacing: float = 0
     line_spacing: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """`l_` or `u_` with its own chain, up to `fl_layer_apply`, whose component says where it goes.
-
-    `source` is the key of an image of the same bucket, or a text; `under` is for `u_`. The parameters of
-    `place` are evaluated on the picture below, those of `chain` on the layer itself.
-    """
-
-    source: str | Text
-    under: bool
-    chain: tuple[Node, ...]
-    place: Component
-
-
-Node = Component | Assignment | Choice | Named | Layer
-
-# ---- evaluated: what the imaging wing carries out
 
 
 @dataclass(frozen=True, slots=True)
