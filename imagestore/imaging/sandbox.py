@@ -19,8 +19,9 @@ from typing import Any
 
 from imagestore.core.errors import CorruptImage, DecodeTimeout, RejectedImage
 from imagestore.core.image import Facts
-from imagestore.imaging import pillow_engine, probe
+from imagestore.imaging import probe
 from imagestore.imaging.channel import Disconnected, receive, send
+from imagestore.imaging.engine import verification
 from imagestore.imaging.formats import Format, by_name
 from imagestore.imaging.limits import Data, Limits
 
@@ -36,7 +37,7 @@ def main(argument: str) -> None:
     config = json.loads(argument)
     limits = Limits(**config["limits"])
     with socket.socket(fileno=config["socket"]) as sock:
-        pillow_engine.set_up(limits)
+        verification.set_up(limits)
         _hush()
         _confine(config["memory"], math.ceil(config["seconds"] + 1) * (config["jobs"] + 1))
         send(sock, {"ready": True})
@@ -106,7 +107,7 @@ def verify(source: bytes | Path, format: Format, limits: Limits) -> Facts:
     with _mapped(source) as data:
         outline, size = probe.check(data, format, limits), len(data)
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
-        return pillow_engine.verify(file, size, format, outline, limits)
+        return verification.verify(file, size, format, outline, limits)
 
 
 @contextmanager

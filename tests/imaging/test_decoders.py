@@ -43,10 +43,11 @@ FACTS = Facts(len(PICTURE), 20, 10, "png")
 # A decoder whose engine does `{}` where it would decode: everything around it is the real one.
 FAULTY = """
 import os, signal, sys, time
-from imagestore.imaging import pillow_engine, sandbox
+from imagestore.imaging import sandbox
+from imagestore.imaging.engine import verification
 def verify(file, *others):
     {}
-pillow_engine.verify = verify
+verification.verify = verify
 sandbox.main(sys.argv[1])
 """
 Break = Callable[[str], None]
@@ -271,7 +272,7 @@ def test_one_crash_fails_only_its_own_job(break_with: Break) -> None:
     crash, good = pictures.png(7, 7), pictures.png(8, 8)
     break_with(
         "return os.abort() if others[2].width == 7 else "
-        "pillow_engine.Facts(others[0], others[2].width, others[2].height, 'png')"
+        "verification.Facts(others[0], others[2].width, others[2].height, 'png')"
     )
     with (
         closing(DecoderPool(Limits(), processes=2, timeout=60)) as pool,

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "imagestore"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 HOMES = {
-    "PIL": ("imaging/pillow_engine.py", "imaging/engine/"),
+    "PIL": ("imaging/engine/",),
     "numpy": ("imaging/engine/", "imaging/faces.py"),
     "cv2": ("imaging/faces.py",),
     "redis": ("cache/",),

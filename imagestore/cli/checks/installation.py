@@ -17,8 +17,8 @@ from imagestore.core.traces import exporter_wanted
 from imagestore.edge.worker import OTHER_FILES
 from imagestore.embedded import EmbeddedError
 from imagestore.embedded.executables import MONGOD, REDIS_SERVER, Program, find
+from imagestore.imaging.engine.verification import abilities
 from imagestore.imaging.formats import FORMATS
-from imagestore.imaging.pillow_engine import abilities
 from imagestore.settings import Settings
 
 LIBRARIES = ("Flask", "gunicorn", "httpx", "pillow", "pymongo", "redis", "hiredis", "uvloop")

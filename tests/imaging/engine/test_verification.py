@@ -9,7 +9,8 @@ from PIL import Image
 
 from imagestore.core.errors import CorruptImage, DecodeTimeout, ImageLimitExceeded
 from imagestore.core.image import Facts
-from imagestore.imaging import formats, pillow_engine, sandbox
+from imagestore.imaging import formats, sandbox
+from imagestore.imaging.engine import verification
 from imagestore.imaging.limits import Limits, Outline
 from tests import pictures
 
@@ -132,7 +133,7 @@ def test_a_decoder_that_sees_more_than_the_structure_is_not_trusted() -> None:
     data = pictures.gif(40, 30, frames=2)
     for outline in (Outline(40, 29, 2), Outline(40, 30, 1)):
         with pytest.raises(CorruptImage, match="where its structure says"):
-            pillow_engine.verify(io.BytesIO(data), len(data), formats.GIF, outline, Limits())
+            verification.verify(io.BytesIO(data), len(data), formats.GIF, outline, Limits())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_whatever_a_decode_raises_becomes_a_rejection(
         raise raised
 
     data = pictures.png()
-    monkeypatch.setattr(pillow_engine.PngImagePlugin.PngImageFile, "load", fail, raising=False)
+    monkeypatch.setattr(verification.PngImagePlugin.PngImageFile, "load", fail, raising=False)
     with pytest.raises(expected):
         verify(data)
 

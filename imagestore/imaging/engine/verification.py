@@ -1,4 +1,4 @@
-"""Everything that Pillow does here; no other module imports it."""
+"""The proof that a file is a whole picture: every frame decoded, and the facts noted on the way."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def verify(file: IO[bytes], size: int, format: Format, outline: Outline, limits:
     """
     if outline.scan is not None:
         file = _cut_scan(file, outline.scan)
-    with _decoding(format), Image.open(file, formats=[format.pillow]) as picture:
+    with decoding(format), Image.open(file, formats=[format.pillow]) as picture:
         _check_outline(picture, format, outline)
         _check_metadata(picture, limits)
         width, height = picture.size
@@ -125,7 +125,7 @@ def _cut_scan(file: IO[bytes], scan: int) -> IO[bytes]:
 
 
 @contextmanager
-def _decoding(format: Format) -> Iterator[None]:
+def decoding(format: Format) -> Iterator[None]:
     """Turns what Pillow raises into our errors: on hostile files that is nearly every built-in exception."""
     try:
         with warnings.catch_warnings():
