@@ -1,11 +1,14 @@
-"""The one table of picture formats, and which of them some bytes are."""
+"""The one table of picture formats: which of them some bytes are, and which of them a client is sent."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypedDict
 
 from imagestore.core.errors import UnsupportedFormat
+from imagestore.core.transformation.model import Output
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,34 @@ _FOREIGN_SIGNATURES = (
 )
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+
+
+class _Situation(TypedDict):
+    has_alpha: bool
+    animated: bool
+    original: str
+
+
+_ANIMATED = frozenset({GIF, WEBP, PNG, AVIF})
+_ANIMATION_FLAGS = {WEBP: "awebp", PNG: "apng"}
+_ANIMATED_PNG = "image/apng"
+"""By this name browsers tell that they play an animated PNG, which else is image/png as any other."""
+
+_SITUATIONS: tuple[_Situation, ...] = (
+    {"has_alpha": False, "animated": False, "original": "jpeg"},
+    {"has_alpha": False, "animated": False, "original": "gif"},
+    {"has_alpha": True, "animated": False, "original": "png"},
+    {"has_alpha": False, "animated": True, "original": "gif"},
+    {"has_alpha": False, "animated": True, "original": "png"},
+)
+"""One of each kind that `negotiate` tells apart."""
+
+_ACCEPT_LENGTH = 2_000
+"""What is read of an `Accept` header: browsers send less than 200."""
+
+_QVALUE = re.compile(r"0(\.[0-9]{0,3})?|1(\.0{0,3})?")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+
 _NAMES_SVG = re.compile(rb"<svg[\s>]|<!doctype svg", re.IGNORECASE)
 _NAMES_HTML = re.compile(rb"<!doctype html|<(?:html|head|body|script|iframe)[\s>/]", re.IGNORECASE)
 
@@ -111,6 +142,97 @@ def by_extension(extension: str) -> Format | None:
 def media_type(name: str) -> str:
     """The media type of the format called `name` (IANA). Raises UnsupportedFormat."""
     return by_name(name).media_type
+
+
+def animates(format: Format, output: Output, original: Format) -> bool:
+    """Whether a picture that moves still moves when it is sent in `format`.
+
+    A GIF always does, any format does where it is the original's own or was negotiated (`f_auto`), others do
+    with `fl_animated`, or `fl_awebp` or `fl_apng` for theirs. One page that is asked for by `pg_` never does.
+    """
+    if format not in _ANIMATED or output.page is not None:
+        return False
+    asked = {"animated", _ANIMATION_FLAGS.get(format)} & output.flags
+    return bool(asked) or format in (GIF, original) or output.format == "auto"
+
+
+def negotiate(
+    accept: str, *, has_alpha: bool, animated: bool, original: str, flags: frozenset[str] = frozenset()
+) -> Format:
+    """The format for a picture that a client with that `Accept` header is sent (`f_auto`).
+
+    AVIF, then WebP, if the header names it: many a `*/*` comes from one that cannot show them. Else JPEG, or
+    PNG for a picture with transparency and for one whose original is a GIF. For what moves WebP, then GIF. A
+    client's own weights (RFC 9110, section 12.5.1) come before this order, and one that takes nothing of all
+    that is sent the last resort. With `fl_preserve_transparency` what is transparent is a PNG.
+    """
+    if has_alpha and not animated and "preserve_transparency" in flags:
+        return PNG
+    ranges = _parse_accept(accept)
+    chosen, heaviest = None, 0.0
+    for format, media_type in _by_name_only(animated, original):
+        weight = ranges.get(media_type, 0.0)
+        if weight > heaviest:
+            chosen, heaviest = format, weight
+    resorts = _last_resorts(has_alpha, animated, original)
+    for format in resorts:
+        weight = _weight(ranges, format.media_type)
+        if weight:
+            # Between these the picture decides: a browser that weighs PNG above `image/*` is not served by
+            # a photo in PNG.
+            return format if chosen is None or weight > heaviest else chosen
+    return chosen or resorts[0]
+
+
+@lru_cache(maxsize=1024)
+def accept_class(accept: str) -> str:
+    """A short name for all `Accept` headers that get the same answers from `negotiate`, for caches' keys."""
+    return ".".join(negotiate(accept, **situation).name for situation in _SITUATIONS)
+
+
+def _by_name_only(animated: bool, original: str) -> tuple[tuple[Format, str], ...]:
+    """Formats that a client must name, and the media types that they go by, the better ones first."""
+    if not animated:
+        return ((AVIF, AVIF.media_type), (WEBP, WEBP.media_type))
+    moving_png = ((PNG, _ANIMATED_PNG),) if original == PNG.name else ()
+    return ((WEBP, WEBP.media_type), *moving_png)
+
+
+def _last_resorts(has_alpha: bool, animated: bool, original: str) -> tuple[Format, ...]:
+    if animated:
+        return (GIF,)
+    if has_alpha:
+        return (PNG,)
+    return (PNG, JPEG) if original == GIF.name else (JPEG, PNG)
+
+
+def _parse_accept(accept: str) -> dict[str, float]:
+    """Media range → weight; nothing said is everything taken.
+
+    Parameters of a media type are passed over. A weight that is none counts as 0: who sends it means less
+    than 1, and a broken header is no proof of anything.
+    """
+    ranges: dict[str, float] = {}
+    for element in _QUOTED.sub("", accept[:_ACCEPT_LENGTH]).split(","):
+        name, *parameters = (part.strip() for part in element.lower().split(";"))
+        if "/" not in name:
+            continue
+        weight = 1.0
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip() == "q":
+                weight = float(value) if _QVALUE.fullmatch(value.strip()) else 0.0
+        ranges[name] = max(weight, ranges.get(name, 0.0))
+    return ranges or {"*/*": 1.0}
+
+
+def _weight(ranges: dict[str, float], media_type: str) -> float:
+    """The most specific range that a media type falls under decides."""
+    kind = media_type.partition("/")[0]
+    for range in (media_type, f"{kind}/*", "*/*"):
+        if range in ranges:
+            return ranges[range]
+    return 0.0
 
 
 def _brands(head: bytes) -> set[bytes]:
