@@ -79,13 +79,16 @@ class Layer:
 
     `source` is the key of an image of the same bucket, a `$variable` that holds one, or a text: what
     `evaluation.source_of` reads. `under` is for `u_`. The parameters of `place` are evaluated on the picture
-    below, those of `chain` on the layer itself.
+    below, those of `chain` on the layer itself. `drawing` says how a text is drawn before the chain begins:
+    its colour (`co`), the lines around its letters (`bo`, where the style has `stroke`), and the box that it
+    is broken into lines for (`c_fit` with `w` and `h`); it is empty for an image.
     """
 
     source: str | Wording
     under: bool
     chain: tuple[Node, ...]
     place: Component
+    drawing: Component = Component(())
 
 
 Node = Component | Assignment | Choice | Named | Layer
@@ -224,8 +227,9 @@ class Scope:
     height: int
     initial_width: int
     initial_height: int
+    page: int = 1
     pages: int = 1
     faces: int = 0
     tags: frozenset[str] = frozenset()
     context: Mapping[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, Length | str] = field(default_factory=dict)
