@@ -193,7 +193,8 @@ class Step:
     gravity: Gravity | None = None
     radius: tuple[Length, ...] | Literal["max"] | None = None
     """One to four, clockwise from the top left, as CSS' border-radius has them."""
-    angle: tuple[float | Literal["auto", "hflip", "vflip", "ignore"], ...] = ()
+    angle: tuple[float | Literal["auto_right", "auto_left", "hflip", "vflip", "ignore"], ...] = ()
+    """Done in this order; a bare `auto` is `auto_right`."""
     border: Border | None = None
     background: Color | Fill | None = None
     opacity: int | None = None
