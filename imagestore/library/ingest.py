@@ -96,9 +96,11 @@ class Ingest:
         ) as spooled:
             self._metrics.count(UPLOAD_BYTES, by=spooled.size)
             shape = sniff(spooled.head)
-            with self._proof_of(spooled, upload.timings) as prove:
-                self._check_bucket(upload.bucket)
-                before = self._documents.find_image(upload.bucket, key)
+            kept = self._uploads.look(spooled.digest)
+            with self._proof_of(spooled, kept.facts, upload.timings) as prove:
+                bucket, before = self._documents.find_with_bucket(upload.bucket, key)
+                if bucket is None:
+                    raise BucketNotFound.named(upload.bucket)
                 upload.condition.check(before)
                 if before is not None and before.version.digest == spooled.digest:
                     known = self._relabel(before, upload)
@@ -106,13 +108,12 @@ class Ingest:
                         return known, True
                 naming = Naming(upload.bucket, key, upload.labels, upload.condition)
                 with upload.timings.measure("mongo"):
-                    image = self._uploads.store(naming, spooled, shape.media_type, prove)
+                    image = self._uploads.store(naming, spooled, shape.media_type, prove, kept)
         return self._announce(image), False
 
     @contextmanager
-    def _proof_of(self, spooled: Spool, timings: Timings) -> Iterator[Prove]:
+    def _proof_of(self, spooled: Spool, known: Facts | None, timings: Timings) -> Iterator[Prove]:
         """A decoder begins at once with bytes that are new; what is kept already was proven when it came."""
-        known = self._uploads.facts(spooled.digest)
         if known is not None:
             yield lambda _: known
             return
@@ -159,7 +160,3 @@ class Ingest:
         if changed is not None and changed.generation != image.generation:
             self._aliases.forget_image(image.bucket, image.key, changed.generation)
         return changed
-
-    def _check_bucket(self, name: str) -> None:
-        if self._registry.find_bucket(name) is None:
-            raise BucketNotFound.named(name)

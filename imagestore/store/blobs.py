@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
@@ -173,10 +174,10 @@ class Blobs:
 class Draft:
     """A file of spooled bytes under a fresh id: `write_ahead`, then `claim` and `write` in one transaction.
 
-    The chunks come first, since their way to the other members takes longest; the commit waits for them.
-    Nothing reads them before. The transaction changes the first chunk, which is also the first that a sweep
-    removes, so the two cannot both succeed; and it counts them, since those that only one primary had may be
-    gone with it.
+    The chunks come ahead, since their way to the other members takes longest; the commit waits for them.
+    Nothing reads them before. The transaction changes the first chunk. It is the last to be written, and what
+    a lost primary takes with it is the end of what was written: so where it is, all are. And it is the first
+    that a sweep removes, so the two cannot both succeed.
     """
 
     def __init__(self, mongo: Mongo, spool: Spool, media_type: str) -> None:
@@ -203,12 +204,8 @@ class Draft:
 
     def write(self, session: ClientSession) -> None:
         """The file. Raises Swept when not all chunks are there any more."""
-        own = {"files_id": self._id}
-        first = own | {"n": 0}
-        held = self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count
-        if not held or self._chunks.count_documents(own, session=session) != -(
-            -self.ref.length // CHUNK_SIZE
-        ):
+        first = {"files_id": self._id, "n": 0}
+        if not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
             raise Swept
         file = {
             "_id": self._id,
@@ -256,18 +253,26 @@ def chunk_sum(data: bytes) -> bytes:
 
 
 def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
-    """The chunks as GridFS keeps them, each with a sum of its own, which GridFS readers pass over."""
+    """The chunks as GridFS keeps them, the first one last, each with a sum that GridFS readers pass over."""
+
+    def document(number: int, data: bytes) -> Document:
+        whole = Binary(data)
+        return {
+            "_id": ObjectId(),
+            "files_id": file_id,
+            "n": number,
+            "data": whole,
+            "sum": Binary(chunk_sum(data)),
+        }
+
     with spool.open() as source:
-        number = 0
-        while data := source.read(CHUNK_SIZE):
-            yield {
-                "_id": ObjectId(),
-                "files_id": file_id,
-                "n": number,
-                "data": Binary(data),
-                "sum": Binary(chunk_sum(data)),
-            }
-            number += 1
+        first = source.read(CHUNK_SIZE)
+        for number in itertools.count(1):
+            data = source.read(CHUNK_SIZE)
+            if not data:
+                break
+            yield document(number, data)
+    yield document(0, first)
 
 
 def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import StoreUnavailable, WriteContention
-from imagestore.core.image import Digest, Facts, Image
+from imagestore.core.image import BlobRef, Digest, Facts, Image
 from imagestore.core.streams import Spool
 from imagestore.store.blobs import Blobs, Swept
 from imagestore.store.documents import Documents, Naming
@@ -26,6 +27,14 @@ Prove = Callable[[float | None], Facts | None]
 Raises what is wrong with the picture; may be asked again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where some bytes are kept already, and what is known of them; None for what is not there."""
+
+    blob: BlobRef | None
+    facts: Facts | None
+
+
 class Uploads:
     """Writes what is uploaded while it is being proven, and commits only what is.
 
@@ -38,24 +47,26 @@ class Uploads:
         self._blobs = blobs
         self._documents = documents
 
-    def facts(self, digest: Digest) -> Facts | None:
-        """What is known of bytes that are kept already, since they were proven when they came."""
-        return self._documents.find_facts(digest) if self._blobs.find(digest) is not None else None
+    def look(self, digest: Digest) -> Kept:
+        """What is there of bytes with this digest. Their facts are known if they were proven before."""
+        blob = self._blobs.find(digest)
+        return Kept(blob, self._documents.find_facts(digest) if blob is not None else None)
 
-    def store(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image:
-        """The image that the spooled bytes become; bytes that are kept already are not written again.
+    def store(self, naming: Naming, spool: Spool, media_type: str, prove: Prove, kept: Kept) -> Image:
+        """The image that the spooled bytes become; those that are `kept` already are not written again.
 
         When this returns, a majority of the members has them. Raises what `prove` does, PreconditionFailed,
         WriteContention, and StoreUnavailable: then the outcome is unknown, and sending it again is safe.
         """
+        known = kept.blob
         for _ in range(TRIES):
-            known = self._blobs.find(spool.digest)
             if known is not None:
                 image = self._documents.publish(naming, known, _proven(prove))
             else:
                 image = self._write(naming, spool, media_type, prove)
             if image is not None:
                 return image
+            known = self._blobs.find(spool.digest)
         raise WriteContention("Too many uploads to one key, or of the same bytes, at once: try again.")
 
     def _write(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image | None:

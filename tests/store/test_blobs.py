@@ -114,6 +114,14 @@ def test_bytes_that_are_kept_are_not_written_again(blobs: Blobs, commands: Comma
     assert store.collection("claims").find_one()["claimed"] > claimed
 
 
+@pytest.mark.parametrize("size", [CHUNK_SIZE * 3, BATCH_BYTES + CHUNK_SIZE])
+def test_the_first_chunk_is_the_last_to_be_written(blobs: Blobs, store: Mongo, size: int) -> None:
+    ref = put(blobs, noise(size))
+    chunks = store.collection("blobs.chunks").find({"files_id": ObjectId(ref.file_id)}, {"n": 1})
+    written = [each["n"] for each in chunks.sort("$natural", 1)]
+    assert written == [*range(1, -(-size // CHUNK_SIZE)), 0]
+
+
 @pytest.mark.parametrize(("size", "writers"), [(300_000, 50), (BATCH_BYTES + 1, 6)])
 def test_the_same_bytes_at_once_are_kept_once(blobs: Blobs, store: Mongo, size: int, writers: int) -> None:
     data = noise(size)

@@ -173,7 +173,8 @@ def test_a_large_upload_with_its_name_does_so_too(
     swept = sweep_first_draft(removals, monkeypatch)
     uploads = Uploads(store, blobs, documents)
     with spool(BytesIO(DATA), limit=len(DATA)) as spooled:
-        image = uploads.store(Naming(BUCKET, "a"), spooled, "image/png", lambda _: facts())
+        kept = uploads.look(spooled.digest)
+        image = uploads.store(Naming(BUCKET, "a"), spooled, "image/png", lambda _: facts(), kept)
     assert image.version.blob.file_id != swept[0]
     assert read(blobs, image.version.blob) == DATA
     assert documents.list_versions(BUCKET, "a") == [image.version]
