@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import Any
 from wsgiref.types import WSGIApplication
 
 from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
@@ -35,6 +37,8 @@ class Front:
     is pulled chunk by chunk, each a short stay in a thread, and sent between these stays: a client that has
     not taken the next 64 KiB within `send_timeout` seconds is cut off. So is an answer that cannot be
     finished, short of its Content-Length. The application's iterable is always closed, in a thread.
+
+    An application that waits for something may leave its thread meanwhile: see `gateway.PARK`.
 
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.
@@ -111,6 +115,9 @@ class Front:
         exchange = call.exchange
         try:
             chunk = await self._step(call, exchange.begin)
+            while exchange.parked is not None:
+                await _landing(exchange.parked)
+                chunk = await self._step(call, exchange.begin)
         except Exception:  # noqa: BLE001 - logged, as the request's own
             call.context.run(log.exception, "%s failed", _named(scope))
             self.metrics.count(EDGE_ABORTS, "broken")
@@ -158,6 +165,19 @@ class Front:
 
 def _named(scope: Scope) -> str:
     return f"{scope['method']} {ascii(scope['path'])[1:-1]}"
+
+
+async def _landing(future: Future[Any]) -> None:
+    """Until the future is done, however it ends: others may wait for the same one, so it is left alone."""
+    loop = asyncio.get_running_loop()
+    landed = asyncio.Event()
+
+    def tell(_: Future[Any]) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and nobody waits
+            loop.call_soon_threadsafe(landed.set)
+
+    future.add_done_callback(tell)
+    await landed.wait()
 
 
 class _TooSlow(Exception):

@@ -10,9 +10,10 @@ import io
 import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from functools import lru_cache
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
@@ -23,6 +24,13 @@ log = logging.getLogger(__name__)
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 Headers = list[tuple[bytes, bytes]]
+
+
+PARK = "imagestore.park"
+"""In the environment: `park(future, note)`. What the application answers then is thrown away, its thread is
+left, and when the future is done the application is called again, with the note under RESUMED."""
+
+RESUMED = "imagestore.resumed"
 
 
 class Chunk(NamedTuple):
@@ -36,13 +44,16 @@ class Exchange:
     """One request and its answer. `begin`, then `proceed` until the last chunk; `close` to give up before.
 
     Each of them blocks as long as the application does, and is called by one thread at a time. `status` and
-    `headers` (lower-case names) are known when `begin` returns. A step that raises has closed everything.
+    `headers` (lower-case names) are known when `begin` returns; but if it was `parked` instead, `begin` is to
+    be called again once that future is done. A step that raises has closed everything.
     """
 
     def __init__(self, app: WSGIApplication, scope: Scope, body: Body | None) -> None:
         self.status = 0
         self.headers: Headers = []
         self.closed = False
+        self.parked: Future[Any] | None = None
+        self._note: object = None
         self._app = app
         self._scope = scope
         self._body = body
@@ -53,8 +64,12 @@ class Exchange:
 
     def begin(self) -> Chunk:
         """Call the application and return its first chunk that is not empty. Raises what it raises."""
+        self.parked = None
+        environ = build_environ(self._scope, self._body) | {PARK: self._park, RESUMED: self._note}
         try:
-            self._chunks = self._app(build_environ(self._scope, self._body), self._start_response)
+            self._chunks = self._app(environ, self._start_response)
+            if self._is_parked():
+                return self._forget()
             self._iterator = iter(self._chunks)
             # An application that is a generator starts its answer only when it is asked for a chunk.
             chunk = Chunk(b"", True) if self._is_bodiless() else self._pull()
@@ -68,6 +83,20 @@ class Exchange:
         except BaseException:
             self.close()
             raise
+
+    def _park(self, future: Future[Any], note: object) -> None:
+        self.parked, self._note = future, note
+
+    def _is_parked(self) -> bool:
+        return self.parked is not None
+
+    def _forget(self) -> Chunk:
+        """Nothing of the answer so far counts."""
+        close: Callable[[], None] | None = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+        self.status, self.headers, self._chunks, self._missing = 0, [], (), None
+        return Chunk(b"", False)
 
     def proceed(self) -> Chunk:
         """The next chunk. Raises what the application does, and ValueError if it ends before its length."""

@@ -6,11 +6,14 @@ import gc
 import hashlib
 import json
 import os
+import threading
 import time
+from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import parse_qs
 
 from imagestore.edge.front import Front
+from imagestore.edge.gateway import PARK, RESUMED
 from imagestore.edge.protocol import EdgeProtocol
 from tests.edge.pattern import pattern
 
@@ -45,6 +48,22 @@ def answer_environ(environ, start_response, query):
 
 def answer_pid(environ, start_response, query):
     return reply(start_response, str(os.getpid()).encode())
+
+
+def answer_parked(environ, start_response, query):
+    """Waits without a thread until the path that is named exists."""
+    if environ[RESUMED] is None:
+        landed = Future()
+
+        def watch():
+            while not Path(query["until"]).exists():
+                time.sleep(0.01)
+            landed.set_result(None)
+
+        threading.Thread(target=watch, daemon=True).start()
+        environ[PARK](landed, "note")
+        return reply(start_response, b"nobody sees this")
+    return reply(start_response, environ[RESUMED].encode())
 
 
 def answer_live(environ, start_response, query):

@@ -284,3 +284,17 @@ def test_memory_does_not_grow_with_a_body(tmp_path: Path) -> None:
 def peak_memory(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def test_requests_that_wait_hold_no_thread(narrow: Server, tmp_path: Path) -> None:
+    landing = tmp_path / "landed"
+    with ExitStack() as closing:
+        waiting = [closing.enter_context(narrow.connect()) for _ in range(20)]
+        gone = closing.enter_context(narrow.connect())
+        for client in (*waiting, gone):
+            client.sendall(get(f"/parked?until={landing}"))
+        await_that(lambda: narrow.runs().count("ran parked") == 21)
+        gone.close()
+        assert narrow.request("/pid").status == 200
+        landing.touch()
+        assert [read_answer(client).body for client in waiting] == [b"note"] * 20

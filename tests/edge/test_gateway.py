@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from imagestore.edge.gateway import Chunk, Exchange, build_environ
+from imagestore.edge.gateway import PARK, RESUMED, Chunk, Exchange, build_environ
 
 pytestmark = pytest.mark.quick
 
@@ -219,3 +220,26 @@ def test_headers_join_and_unsafe_ones_are_left_out() -> None:
     assert environ["HTTP_COOKIE"] == "a=1; b=2"
     assert environ["CONTENT_TYPE"] == "image/png"
     assert {name for name in environ if name.startswith("HTTP_")} == {"HTTP_ACCEPT", "HTTP_COOKIE"}
+
+
+def test_an_application_that_parks_is_called_again_with_its_note() -> None:
+    landed: Future[str] = Future()
+    notes: list[object] = []
+    parked = Answer(b"never sent", length=10, status="500 Not this")
+
+    def app(environ: Any, start_response: Any) -> Any:
+        notes.append(environ[RESUMED])
+        if environ[RESUMED] is None:
+            environ[PARK](landed, "where I was")
+            return parked(environ, start_response)
+        start_response("200 OK", [])
+        return [landed.result().encode()]
+
+    exchange = Exchange(app, scope_of(), None)
+    exchange.begin()
+    assert (exchange.parked, exchange.status, exchange.headers) == (landed, 0, [])
+    assert (parked.pulled, parked.closed) == (0, 1)
+    landed.set_result("at last")
+    assert exchange.begin() == Chunk(b"at last", True)
+    assert (exchange.parked, exchange.status) == (None, 200)
+    assert notes == [None, "where I was"]
