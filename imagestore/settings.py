@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
 
 from imagestore.core.addresses import HostNames, Networks
-from imagestore.core.clusters import ClusterUrl, is_cluster
+from imagestore.core.forms import address, choice, http_url, integer, mongo_url, redis_url, seconds
 from imagestore.core.rates import Rate
 from imagestore.core.thresholds import Thresholds
 
@@ -33,77 +32,6 @@ class InvalidSetting(ValueError):
     """A setting's value cannot be used. The message names the variable and the form it wants."""
 
 
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError(f"wants a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[str], float]:
-    def parse(value: str) -> float:
-        number = float(value)
-        if not low <= number <= high:
-            raise ValueError(f"wants seconds from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _address(value: str) -> str:
-    host, colon, port = value.rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError("wants HOST:PORT, such as 127.0.0.1:8000")
-    return value
-
-
-def _mongo_url(value: str) -> str:
-    parts = _split(value)
-    if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
-        raise ValueError("wants a URL such as mongodb://db.example.com/?replicaSet=rs0")
-    user = parts.netloc.rpartition("@")[0]
-    if user.count(":") > 1 or "@" in user:
-        raise ValueError("wants the user's name and password percent-encoded")
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if is_cluster(value):
-        ClusterUrl.parse(value)
-    elif value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
-        raise ValueError(
-            "wants a URL such as redis://cache.example.com:6379/0, of a cluster "
-            "redis+cluster://one.example.com:6379,two.example.com:6379, or none"
-        )
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = _split(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("wants a URL such as https://hooks.example.com/abc")
-    return value
-
-
-def _split(url: str) -> SplitResult:
-    try:
-        return urlsplit(url)
-    except ValueError:  # whose words may hold the password
-        raise ValueError("wants a URL whose user, password and host are percent-encoded") from None
-
-
-def _choice(*values: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        if value.lower() not in values:
-            raise ValueError(f"wants {', '.join(values[:-1])} or {values[-1]}")
-        return value.lower()
-
-    return parse
-
-
 def setting(
     group: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False
 ) -> Any:
@@ -116,10 +44,10 @@ class Settings:
 
     # service
     bind: str = setting(
-        "service", "127.0.0.1:8000", _address, "Where the HTTP service listens; port 0 takes a free one."
+        "service", "127.0.0.1:8000", address, "Where the HTTP service listens; port 0 takes a free one."
     )
-    workers: int = setting("service", 2, _integer(1, 256), "Worker processes.")
-    threads: int = setting("service", 64, _integer(1, 512), "Threads for requests in each worker.")
+    workers: int = setting("service", 2, integer(1, 256), "Worker processes.")
+    threads: int = setting("service", 64, integer(1, 512), "Threads for requests in each worker.")
     public_url: str = setting(
         "service",
         "",
@@ -149,21 +77,21 @@ class Settings:
         secret=True,
     )
     log_level: str = setting(
-        "service", "info", _choice("debug", "info", "warning", "error"), "debug, info, warning or error."
+        "service", "info", choice("debug", "info", "warning", "error"), "debug, info, warning or error."
     )
     log_format: Literal["text", "json"] = setting(
-        "service", "text", _choice("text", "json"), "text, or json for one object a line."
+        "service", "text", choice("text", "json"), "text, or json for one object a line."
     )
     access_log: str = setting(
-        "service", "off", _choice("on", "off"), "Whether each request gets a line in the log: on or off."
+        "service", "off", choice("on", "off"), "Whether each request gets a line in the log: on or off."
     )
     audit_log: str = setting(
-        "service", "on", _choice("on", "off"), "Whether each write gets a line in the log: on or off."
+        "service", "on", choice("on", "off"), "Whether each write gets a line in the log: on or off."
     )
     metrics: str = setting(
         "service",
         "admin",
-        _choice("public", "admin", "off"),
+        choice("public", "admin", "off"),
         "Who may read /metrics: public (everybody), admin (a credential with the admin scope), "
         "or off (nothing is counted).",
     )
@@ -178,22 +106,22 @@ class Settings:
     mongo_url: str = setting(
         "store",
         "",
-        _mongo_url,
+        mongo_url,
         "MongoDB to use (a replica set, of one member at least). Empty: a private embedded mongod.",
         secret=True,
     )
     mongo_database: str = setting("store", "imagestore", str, "Database that holds everything.")
     store_timeout: float = setting(
-        "store", 8.0, _seconds(0.1, 300), "Longest that one upload may wait for MongoDB."
+        "store", 8.0, seconds(0.1, 300), "Longest that one upload may wait for MongoDB."
     )
     read_timeout: float = setting(
-        "store", 3.0, _seconds(0.1, 300), "Longest that one read from MongoDB may wait."
+        "store", 3.0, seconds(0.1, 300), "Longest that one read from MongoDB may wait."
     )
     # cache
     redis_url: str = setting(
         "cache",
         "",
-        _redis_url,
+        redis_url,
         "Redis to use; a Redis Cluster is `redis+cluster://HOST:PORT,HOST:PORT`. Empty: a private embedded "
         "redis-server. `none` runs without a cache.",
         secret=True,
@@ -201,63 +129,94 @@ class Settings:
     redis_timeout: float = setting(
         "cache",
         0.05,
-        _seconds(0.001, 10),
+        seconds(0.001, 10),
         "Longest that one call of Redis may take before it counts as a miss.",
     )
     cache_value_bytes: int = setting(
         "cache",
         MiB,
-        _integer(0, MiB),
+        integer(0, MiB),
         "Largest blob that is kept in Redis, 1 MiB at most; larger ones stream from GridFS.",
     )
     alias_ttl: float = setting(
         "cache",
         60.0,
-        _seconds(1, 86400),
+        seconds(1, 86400),
         "Longest that a name may be answered from Redis without a look into MongoDB.",
     )
     stale_ttl: float = setting(
         "cache",
         86400.0,
-        _seconds(0, 86400),
+        seconds(0, 86400),
         "How much longer that may be while MongoDB cannot be asked; 0 for never.",
     )
     # imaging
-    upload_bytes: int = setting("imaging", 64 * MiB, _integer(KiB, 4096 * MiB), "Largest upload.")
+    upload_bytes: int = setting("imaging", 64 * MiB, integer(KiB, 4096 * MiB), "Largest upload.")
     image_pixels: int = setting(
-        "imaging", 50_000_000, _integer(1, 10**9), "Most pixels of a picture, summed over its frames."
+        "imaging", 50_000_000, integer(1, 10**9), "Most pixels of a picture, summed over its frames."
     )
-    image_side: int = setting("imaging", 16_384, _integer(1, 65_535), "Longest side of a picture, in pixels.")
-    image_frames: int = setting("imaging", 500, _integer(1, 100_000), "Most frames of an animation.")
-    decoders: int = setting("imaging", 1, _integer(1, 64), "Decoder processes in each worker.")
+    image_side: int = setting("imaging", 16_384, integer(1, 65_535), "Longest side of a picture, in pixels.")
+    image_frames: int = setting("imaging", 500, integer(1, 100_000), "Most frames of an animation.")
+    decoders: int = setting("imaging", 1, integer(1, 64), "Decoder processes in each worker.")
     decode_queue: int = setting(
         "imaging",
         48,
-        _integer(1, 10_000),
+        integer(1, 10_000),
         "Pictures that may wait for a decoder in each worker; more get 503. Keep it below the threads.",
     )
     decode_timeout: float = setting(
-        "imaging", 5.0, _seconds(0.1, 600), "Longest that decoding one picture may take."
+        "imaging", 5.0, seconds(0.1, 600), "Longest that decoding one picture may take."
     )
     decode_bytes: int = setting(
-        "imaging", 1024 * MiB, _integer(128 * MiB, 64 * 1024 * MiB), "Address space of a decoder process."
+        "imaging", 1024 * MiB, integer(128 * MiB, 64 * 1024 * MiB), "Address space of a decoder process."
+    )
+    render_queue: int = setting(
+        "imaging",
+        16,
+        integer(1, 10_000),
+        "Renditions that may be made or wait for a decoder in each worker; more get 503.",
+    )
+    render_timeout: float = setting(
+        "imaging", 10.0, seconds(0.1, 600), "Longest that making one rendition may take."
+    )
+    rendition_bytes: int = setting(
+        "imaging", 16 * MiB, integer(KiB, 64 * MiB), "Largest rendition; one that gets larger is refused."
+    )
+    renditions_bytes: int = setting(
+        "imaging",
+        10 * 1024 * MiB,
+        integer(0, 1024**5),
+        "Renditions that were dear to make are kept in MongoDB, up to so many bytes in all; 0 for none.",
+    )
+    source_bytes: int = setting(
+        "imaging",
+        256 * MiB,
+        integer(0, 1024**4),
+        "Originals that each worker keeps at hand in its spool folder, while renditions are made of them.",
+    )
+    proof_pixels: int = setting(
+        "imaging",
+        4_000_000,
+        integer(0, 10**9),
+        "Of an original with more pixels reduced copies are kept, from which smaller renditions are made; "
+        "0 for never.",
     )
     # edge
     header_timeout: float = setting(
-        "edge", 10.0, _seconds(0.1, 600), "A request's head must arrive within this time."
+        "edge", 10.0, seconds(0.1, 600), "A request's head must arrive within this time."
     )
     body_timeout: float = setting(
         "edge",
         20.0,
-        _seconds(0.1, 600),
+        seconds(0.1, 600),
         "Longest silence while a body arrives; a whole body gets this plus a second for each 16 KiB.",
     )
     send_timeout: float = setting(
-        "edge", 20.0, _seconds(0.1, 600), "Longest that a client may take for the next 64 KiB of an answer."
+        "edge", 20.0, seconds(0.1, 600), "Longest that a client may take for the next 64 KiB of an answer."
     )
-    keepalive: int = setting("edge", 15, _integer(1, 3600), "Seconds that an idle connection is kept.")
+    keepalive: int = setting("edge", 15, integer(1, 3600), "Seconds that an idle connection is kept.")
     connections: int = setting(
-        "edge", 4096, _integer(1, 1_000_000), "Connections at once in each worker; more get 503."
+        "edge", 4096, integer(1, 1_000_000), "Connections at once in each worker; more get 503."
     )
     trusted_proxies: Networks = setting(
         "edge",
@@ -308,37 +267,37 @@ class Settings:
         "The redis-server or valkey-server to run. Empty: from PATH, else from the `embedded` extra.",
     )
     mongo_port: int = setting(
-        "embedded", 0, _integer(0, 65535), "Port of the embedded mongod; 0 takes a free one."
+        "embedded", 0, integer(0, 65535), "Port of the embedded mongod; 0 takes a free one."
     )
     redis_port: int = setting(
-        "embedded", 0, _integer(0, 65535), "Port of the embedded redis-server; 0 takes a free one."
+        "embedded", 0, integer(0, 65535), "Port of the embedded redis-server; 0 takes a free one."
     )
     redis_bytes: int = setting(
-        "embedded", 256 * MiB, _integer(MiB, 1024**4), "`maxmemory` of the embedded redis-server."
+        "embedded", 256 * MiB, integer(MiB, 1024**4), "`maxmemory` of the embedded redis-server."
     )
     # upkeep
     upkeep: str = setting(
         "upkeep",
         "on",
-        _choice("on", "off"),
+        choice("on", "off"),
         "Whether this node takes its turn at scheduled upkeep: on or off.",
     )
     upkeep_interval: float = setting(
         "upkeep",
         3600.0,
-        _seconds(1, 30 * DAY),
+        seconds(1, 30 * DAY),
         "From one sweep, quick check or look at the disks to the next.",
     )
     upkeep_grace: float = setting(
-        "upkeep", 3600.0, _seconds(0, 365 * DAY), "What is younger may be in use, and is let be by the sweep."
+        "upkeep", 3600.0, seconds(0, 365 * DAY), "What is younger may be in use, and is let be by the sweep."
     )
     upkeep_rate: int = setting(
-        "upkeep", 1000, _integer(1, 10**9), "Documents a second that scheduled upkeep looks at or removes."
+        "upkeep", 1000, integer(1, 10**9), "Documents a second that scheduled upkeep looks at or removes."
     )
     upkeep_read_bytes: int = setting(
         "upkeep",
         8 * MiB,
-        _integer(0, 1024**4),
+        integer(0, 1024**4),
         "Bytes of images a second that the check of everything stored reads; 0 for no such check.",
     )
     alert_disk_used: Thresholds = setting(
@@ -353,7 +312,7 @@ class Settings:
     alert_webhook: str = setting(
         "upkeep",
         "",
-        _http_url,
+        http_url,
         "URL that gets a POST of JSON for each level that is reached or left. Empty: nobody is told.",
         secret=True,
     )
