@@ -67,6 +67,12 @@ INDEXES: dict[str, list[IndexModel]] = {
     "claims": [IndexModel([("file_id", ASCENDING)], name="file")],
     "blobs.files": [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])],
     "blobs.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
+    "renditions.files": [
+        IndexModel([("filename", ASCENDING)], unique=True, name="name"),
+        IndexModel([("metadata.digests", ASCENDING)], name="digests"),
+        IndexModel([("metadata.used", ASCENDING)], name="used"),
+    ],
+    "renditions.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
 }
 """The indexes that the service relies on. GridFS' own have the names and shape that its drivers make."""
 
