@@ -72,6 +72,7 @@ class Services:
             Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
             processes=settings.decoders,
             queue=settings.decode_queue,
+            renders=settings.render_queue,
             timeout=settings.decode_timeout,
             memory=settings.decode_bytes,
             metrics=self.metrics,

@@ -98,19 +98,20 @@ REDIS_BREAKER = Metric("imagestore_redis_breaker_open", "gauge", "Workers that l
 DECODER_JOBS = Metric(
     "imagestore_decoder_jobs_total",
     "counter",
-    "Pictures given to the decoders: proven, rejected, not taken for want of room, or lost with a decoder.",
+    "Jobs of the decoders: uploads proven, renditions made, rejected, not taken for want of room, "
+    "or lost with a decoder.",
     ("result",),
-    ("proven", "rejected", "overloaded", "lost"),
+    ("proven", "rendered", "rejected", "overloaded", "lost"),
 )
 DECODER_SECONDS = Metric(
     "imagestore_decoder_job_seconds",
     "histogram",
-    "Seconds that a picture had a decoder, the start of a process included.",
+    "Seconds that a job had a decoder, the start of a process included.",
     buckets=SECONDS,
 )
 DECODER_DEATHS = Metric("imagestore_decoder_deaths_total", "counter", "Decoder processes that died at work.")
 DECODERS_BUSY = Metric("imagestore_decoders_busy", "gauge", "Decoders at work.")
-DECODERS_WAITING = Metric("imagestore_decoder_waiting", "gauge", "Pictures that wait for a decoder.")
+DECODERS_WAITING = Metric("imagestore_decoder_waiting", "gauge", "Jobs that wait for a decoder.")
 EDGE_CONNECTIONS = Metric("imagestore_edge_connections", "gauge", "Connections of clients.")
 EDGE_REFUSALS = Metric(
     "imagestore_edge_refusals_total",

@@ -10,7 +10,7 @@ from typing import Any
 
 # JSON and not pickle: a decoder that a picture has taken over must not be able to run code over here.
 _LENGTHS = struct.Struct("!II")
-MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_BYTES = 1024 * 1024
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 

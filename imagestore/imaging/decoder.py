@@ -46,7 +46,6 @@ class Decoder:
     def __init__(self, limits: Limits, *, memory: int, seconds: float) -> None:
         ours, theirs = socket.socketpair()
         self._socket = ours
-        self._seconds = seconds
         self._jobs = 0
         self._ready = False
         config = {
@@ -76,18 +75,18 @@ class Decoder:
         """Whether it runs and may have another picture."""
         return self._jobs < JOBS and self._socket.fileno() >= 0 and self._process.poll() is None
 
-    def ask(self, head: dict[str, Any], body: bytes) -> dict[str, Any]:
-        """Send one job and wait for its answer. After any exception the process is dead.
+    def ask(self, head: dict[str, Any], body: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+        """Send one job and wait for its answer, head and body. After any exception the process is dead.
 
-        Raises Died when it ends on its own, TimeoutError when it has not answered within its seconds.
+        Raises Died when it ends on its own, TimeoutError when it has not answered within `seconds`.
         """
         answered = False
         try:
             self._await_start()
             self._jobs += 1
-            deadline = time.monotonic() + self._seconds
-            send(self._socket, head, body, deadline=deadline)
-            answer, _ = receive(self._socket, deadline=deadline)
+            deadline = time.monotonic() + seconds
+            send(self._socket, head | {"seconds": seconds}, body, deadline=deadline)
+            answer = receive(self._socket, deadline=deadline)
             answered = True
             return answer
         except Disconnected:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import signal
 import threading
 import time
@@ -19,6 +18,7 @@ from imagestore.core.errors import (
     CorruptImage,
     DecoderLost,
     DecodeTimeout,
+    InvalidRequest,
     Overloaded,
     RejectedImage,
     leaves,
@@ -34,18 +34,18 @@ from imagestore.core.metrics import (
     Metrics,
 )
 from imagestore.imaging.decoder import Decoder, Died
-from imagestore.imaging.formats import sniff
+from imagestore.imaging.gate import Full, Gate, Lane
+from imagestore.imaging.jobs import Job, verification
 from imagestore.imaging.limits import Limits, MiB
 from imagestore.imaging.poison import Poison
-from imagestore.imaging.proof import Job, Proof
+from imagestore.imaging.proof import Proof
 
 SMALL_BYTES = MiB
 """Up to here bytes travel to the decoder over its socket; larger pictures must be in a file."""
 
-HEAD_BYTES = 512
 _OUT_OF_TIME = {signal.SIGXCPU, signal.SIGALRM}
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSYS}
-_REJECTIONS = {leaf.code: leaf for leaf in leaves(RejectedImage)}
+_REJECTIONS = {leaf.code: leaf for root in (RejectedImage, InvalidRequest) for leaf in leaves(root)}
 
 _CLOSING = "The service is closing: send the picture again in a moment."
 
@@ -55,9 +55,10 @@ _log = logging.getLogger(__name__)
 class DecoderPool:
     """Up to `processes` decoders of `memory` bytes of address space each, started when first needed.
 
-    Safe to call from any thread. `queue` callers may wait for a decoder, each for twice `timeout` seconds at
-    most; a picture then has `timeout` seconds of its own. With the one retry that a decoder's death allows,
-    no call lasts longer than four times `timeout` and the start of two processes.
+    Safe to call from any thread. `queue` uploads and `renders` other jobs may wait for a decoder, each for
+    twice its own seconds at most; uploads go first. The proof of one has `timeout` seconds. With the one
+    retry that a decoder's death allows, no call lasts longer than four times its seconds and the start of
+    two processes.
 
     (pebble and concurrent.futures have such pools too: in the first, the death of one idle process ends the
     pool and a clock set back delays a timeout; in the second any death fails everyone's job.)
@@ -69,6 +70,7 @@ class DecoderPool:
         *,
         processes: int = 1,
         queue: int = 32,
+        renders: int = 16,
         timeout: float = 5.0,
         memory: int = 1024 * MiB,
         metrics: Metrics = SILENT,
@@ -77,10 +79,10 @@ class DecoderPool:
         self._timeout = timeout
         self._memory = memory
         self._metrics = metrics
-        self._admitted = threading.BoundedSemaphore(processes + queue)
         self._processes = processes
-        self._waiting = 0
-        self._slots = _make_slots(processes)
+        self._gate: Gate[Decoder | None] = Gate(
+            [None] * processes, {Lane.PROOF: queue, Lane.RENDER: renders, Lane.SPARE: 1}
+        )
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decoder")
         self._poison = Poison()
         self._decoders: set[Decoder] = set()
@@ -108,17 +110,17 @@ class DecoderPool:
         """
         if isinstance(source, bytes) and len(source) > SMALL_BYTES:
             raise ValueError(f"more than {SMALL_BYTES} bytes come as a file")
-        job = Job(sniff(_read_head(source)), source)
-        self._poison.check(digest)
-        with self._counted(digest):
-            ticket = deque([self._take()])
+        job = verification(source, self._timeout, digest)
+        self._poison.check(job.subject)
+        with self._counted(job):
+            ticket = deque([self._take(Lane.PROOF, job)])
         try:
             # In a thread of its own: a caller that writes to a slow database meanwhile is in nobody's way.
-            answer = self._threads.submit(copy_context().run, self._decode, ticket, job, digest)
+            answer = self._threads.submit(copy_context().run, self._prove, ticket, job)
         except RuntimeError as error:  # the pool is closed, or the system gives no thread
             # In that case the job is queued all the same: whoever takes the ticket has the decoder.
             with suppress(IndexError):
-                self._give_back(ticket.pop())
+                self._gate.give_back(ticket.pop())
             raise DecoderLost(_CLOSING if self._closed else f"No thread is to be had: {error}.") from None
         proof = Proof(answer)
         try:
@@ -126,8 +128,20 @@ class DecoderPool:
         finally:
             proof.settle()
 
+    def ask(self, job: Job, lane: Lane = Lane.RENDER) -> tuple[dict[str, Any], bytes]:
+        """Have a decoder do the job, and return its answer: head and body.
+
+        Raises what the answer says is wrong (RejectedImage, InvalidRequest); DecodeTimeout for a job that
+        takes too long or too much memory, and CorruptImage for one that took two decoders down, both
+        remembered for a minute under the job's subject; Overloaded and DecoderLost as `prove`.
+        """
+        self._poison.check(job.subject)
+        with self._counted(job):
+            decoder = self._take(lane, job)
+        return self._decode(decoder, job)
+
     @contextmanager
-    def _counted(self, digest: Digest | None) -> Iterator[None]:
+    def _counted(self, job: Job) -> Iterator[None]:
         """Count what ends a job early, and remember what is dear to be met again."""
         result = "lost"
         try:
@@ -135,13 +149,13 @@ class DecoderPool:
             result = ""
         except _PoisonFound as found:
             result = "rejected"
-            self._poison.note(digest, found.error)
+            self._poison.note(job.subject, found.error)
             raise found.error from None
         except DecodeTimeout as error:  # of memory, as the decoder itself found
             result = "rejected"
-            self._poison.note(digest, error)
+            self._poison.note(job.subject, error)
             raise
-        except RejectedImage:
+        except (RejectedImage, InvalidRequest):
             result = "rejected"
             raise
         except Overloaded:
@@ -156,25 +170,21 @@ class DecoderPool:
 
         Raises DecoderLost when the system has no process to give.
         """
-        taken: list[Decoder | None] = []
-        try:
-            while True:
-                taken.append(self._slots.get_nowait())
-        except queue.Empty:
-            pass  # whoever has the others starts them
+        taken = self._gate.take_idle()  # whoever has the others starts them
         try:
             for number, decoder in enumerate(taken):
                 taken[number] = self._running(decoder)
         finally:
             for decoder in taken:
-                self._slots.put(decoder)
+                self._gate.give_back(decoder)
 
     def load(self) -> dict[str, int]:
-        """How many processes there may be, how many of them are busy, and how many pictures wait for one."""
+        """How many processes there may be, how many are busy, and how many uploads and renders wait."""
         return {
             "processes": self._processes,
-            "busy": self._processes - self._slots.qsize(),
-            "waiting": self._waiting,
+            "busy": self._processes - self._gate.idle,
+            "waiting": self._gate.waiting(Lane.PROOF),
+            "renders_waiting": self._gate.waiting(Lane.RENDER),
         }
 
     def close(self) -> None:
@@ -186,67 +196,61 @@ class DecoderPool:
         for decoder in decoders:
             decoder.kill()
 
-    def _decode(self, ticket: deque[Decoder | None], job: Job, digest: Digest | None) -> Facts:
-        """Let a decoder, or what follows one that ended, do the job; then another job may have it."""
+    def _prove(self, ticket: deque[Decoder | None], job: Job) -> Facts:
         try:
             decoder = ticket.pop()
         except IndexError:
             raise DecoderLost(_CLOSING) from None
+        answer, _ = self._decode(decoder, job)
+        return Facts(**answer["facts"])
+
+    def _decode(self, decoder: Decoder | None, job: Job) -> tuple[dict[str, Any], bytes]:
+        """Let a decoder, or what follows one that ended, do the job; then another job may have it."""
         began = time.monotonic()
         self._metrics.count(DECODERS_BUSY, by=1)
         try:
-            with self._counted(digest):
+            with self._counted(job):
                 for last in (False, True):
                     decoder = self._running(decoder)
                     try:
-                        facts = _facts_of(decoder.ask(job.head, job.body))
+                        answer = _checked(*decoder.ask(job.head, job.body, job.seconds))
                     except TimeoutError:
-                        raise _PoisonFound(_too_long(self._timeout)) from None
+                        raise _PoisonFound(_too_long(job)) from None
                     except Died as death:
-                        self._judge(death, last)
+                        self._judge(death, job, last)
                     else:
-                        self._metrics.count(DECODER_JOBS, "proven")
-                        return facts
+                        self._metrics.count(DECODER_JOBS, "proven" if job.proves else "rendered")
+                        return answer
                 raise AssertionError("the second death is always judged")
         finally:
             self._metrics.count(DECODERS_BUSY, by=-1)
             self._metrics.observe(DECODER_SECONDS, time.monotonic() - began)
-            self._give_back(decoder)
+            self._gate.give_back(decoder)
 
-    def _judge(self, death: Died, last: bool) -> None:
+    def _judge(self, death: Died, job: Job, last: bool) -> None:
         """Raise what a decoder's death means, unless it is worth another try."""
         self._metrics.count(DECODER_DEATHS)
         _log.warning("a decoder died: %s", death)
         if self._closed:
             raise DecoderLost(_CLOSING)
         if death.signal in _OUT_OF_TIME:
-            raise _PoisonFound(_too_long(self._timeout))
+            raise _PoisonFound(_too_long(job))
         if last and death.served and (death.signal in _CRASHES or death.status > 0):
             raise _PoisonFound(CorruptImage("The picture crashed its decoder twice: save it again."))
         if last:
             raise DecoderLost("Two decoders died before they could finish: send the picture again.")
 
-    def _take(self) -> Decoder | None:
+    def _take(self, lane: Lane, job: Job) -> Decoder | None:
         """The right to one decoder, until it is given back; None where none has run yet."""
-        if not self._admitted.acquire(blocking=False):
-            raise Overloaded("Too many pictures wait for a decoder: send this one again in a moment.")
-        self._note_waiting(1)
+        self._metrics.count(DECODERS_WAITING, by=1)
         try:
-            return self._slots.get(timeout=self._timeout * 2)
-        except queue.Empty:
-            self._admitted.release()
-            raise Overloaded("No decoder was free in time: send the picture again in a moment.") from None
+            return self._gate.take(lane, job.seconds * 2)
+        except Full:
+            raise Overloaded("Too many pictures wait for a decoder: try again in a moment.") from None
+        except TimeoutError:
+            raise Overloaded("No decoder was free in time: try again in a moment.") from None
         finally:
-            self._note_waiting(-1)
-
-    def _give_back(self, decoder: Decoder | None) -> None:
-        self._slots.put(decoder)
-        self._admitted.release()
-
-    def _note_waiting(self, change: int) -> None:
-        with self._lock:
-            self._waiting += change
-        self._metrics.count(DECODERS_WAITING, by=change)
+            self._metrics.count(DECODERS_WAITING, by=-1)
 
     def _running(self, decoder: Decoder | None) -> Decoder:
         """`decoder` if it can take another picture, else a fresh one in its place."""
@@ -275,26 +279,13 @@ class _PoisonFound(Exception):
         self.error = error
 
 
-def _make_slots(processes: int) -> queue.LifoQueue[Decoder | None]:
-    slots: queue.LifoQueue[Decoder | None] = queue.LifoQueue()
-    for _ in range(processes):
-        slots.put(None)
-    return slots
+def _checked(answer: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Raises what the answer says is wrong."""
+    if "code" in answer:
+        raise _REJECTIONS.get(str(answer["code"]), CorruptImage)(str(answer.get("message")))
+    return answer, body
 
 
-def _read_head(source: bytes | Path) -> bytes:
-    if isinstance(source, bytes):
-        return source[:HEAD_BYTES]
-    with source.open("rb") as file:
-        return file.read(HEAD_BYTES)
-
-
-def _facts_of(answer: dict[str, Any]) -> Facts:
-    """Raises what the picture was rejected for."""
-    if "facts" not in answer:
-        raise _REJECTIONS.get(str(answer.get("code")), CorruptImage)(str(answer.get("message")))
-    return Facts(**answer["facts"])
-
-
-def _too_long(seconds: float) -> DecodeTimeout:
-    return DecodeTimeout(f"The picture took longer to decode than {seconds:g} seconds: make it simpler.")
+def _too_long(job: Job) -> DecodeTimeout:
+    what = "decode" if job.proves else "transform"
+    return DecodeTimeout(f"The picture took longer to {what} than {job.seconds:g} seconds: make it simpler.")

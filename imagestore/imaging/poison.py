@@ -1,4 +1,4 @@
-"""Pictures that took a decoder down or all that it has, remembered for a minute: no second time so soon."""
+"""What took a decoder down or all that it has, remembered for a minute: no second time so soon."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 
 from imagestore.core.errors import RejectedImage
-from imagestore.core.image import Digest
 
 POISON_SECONDS = 60.0
 POISON_KEPT = 1024
@@ -16,23 +15,23 @@ _HARMLESS = (0.0, RejectedImage, "")
 
 
 class Poison:
-    """What took a decoder down in the last minute, by digest."""
+    """What took a decoder down in the last minute, by subject: a picture's digest, or a rendition's name."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Digest, tuple[float, type[RejectedImage], str]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, type[RejectedImage], str]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def note(self, digest: Digest | None, error: RejectedImage) -> None:
-        if digest is None:
+    def note(self, subject: str | None, error: RejectedImage) -> None:
+        if subject is None:
             return
         with self._lock:
-            self._known[digest] = (time.monotonic() + POISON_SECONDS, type(error), error.message)
+            self._known[subject] = (time.monotonic() + POISON_SECONDS, type(error), error.message)
             while len(self._known) > POISON_KEPT:
                 self._known.popitem(last=False)
 
-    def check(self, digest: Digest | None) -> None:
-        """Raises what was noted of `digest`, for as long as it counts."""
+    def check(self, subject: str | None) -> None:
+        """Raises what was noted of `subject`, for as long as it counts."""
         with self._lock:
-            until, kind, message = self._known.get(digest, _HARMLESS) if digest else _HARMLESS
+            until, kind, message = self._known.get(subject, _HARMLESS) if subject else _HARMLESS
         if time.monotonic() < until:
             raise kind(message)

@@ -1,24 +1,10 @@
-"""A proof under way: the job that a decoder has, and the wait for its answer."""
+"""A proof under way: the wait for a decoder's answer about an upload."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Any
 
 from imagestore.core.image import Facts
-from imagestore.imaging.formats import Format
-
-
-class Job:
-    """What a decoder is asked: a message's head and body."""
-
-    def __init__(self, format: Format, source: bytes | Path) -> None:
-        self.head: dict[str, Any] = {
-            "format": format.name,
-            "path": None if isinstance(source, bytes) else str(source.absolute()),
-        }
-        self.body = source if isinstance(source, bytes) else b""
 
 
 class Proof:

@@ -17,9 +17,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from imagestore.core.errors import CorruptImage, DecodeTimeout, RejectedImage
+from imagestore.core.errors import CorruptImage, DecodeTimeout, InvalidRequest, RejectedImage
 from imagestore.core.image import Facts
-from imagestore.imaging import probe
+from imagestore.imaging import probe, rendering
 from imagestore.imaging.channel import Disconnected, receive, send
 from imagestore.imaging.engine import verification
 from imagestore.imaging.formats import Format, by_name
@@ -44,10 +44,10 @@ def main(argument: str) -> None:
         try:
             while True:
                 head, body = receive(sock)
-                _allow(config["seconds"])
+                _allow(head["seconds"])
                 answer = _answer(head, body, limits)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                send(sock, answer)
+                send(sock, *answer)
         except Disconnected:
             return  # the service is done with this process, or gone itself
 
@@ -88,15 +88,17 @@ def _allow(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, seconds + 1)
 
 
-def _answer(head: dict[str, Any], body: bytes, limits: Limits) -> dict[str, Any]:
-    """Facts or one of our errors, as plain values: an exception does not cross between processes."""
+def _answer(head: dict[str, Any], body: bytes, limits: Limits) -> tuple[dict[str, Any], bytes]:
+    """What was asked, or one of our errors as plain values: an exception does not cross between processes."""
     try:
-        facts = verify(body if head["path"] is None else Path(head["path"]), by_name(head["format"]), limits)
-    except RejectedImage as error:
-        return {"code": error.code, "message": error.message}
+        if head["kind"] == "verify":
+            source = body if head["path"] is None else Path(head["path"])
+            return {"facts": asdict(verify(source, by_name(head["format"]), limits))}, b""
+        return rendering.answer(head, limits)
+    except (RejectedImage, InvalidRequest) as error:
+        return {"code": error.code, "message": error.message}, b""
     except MemoryError:
-        return {"code": DecodeTimeout.code, "message": "The picture took more memory than is allowed."}
-    return {"facts": asdict(facts)}
+        return {"code": DecodeTimeout.code, "message": "The picture took more memory than is allowed."}, b""
 
 
 def verify(source: bytes | Path, format: Format, limits: Limits) -> Facts:

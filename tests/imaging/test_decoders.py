@@ -31,6 +31,7 @@ from imagestore.core.errors import (
 )
 from imagestore.core.image import Digest, Facts
 from imagestore.imaging import DecoderPool, Limits, decoder, decoders, poison
+from imagestore.imaging.gate import Lane
 from tests import pictures
 
 pytestmark = pytest.mark.quick
@@ -293,7 +294,7 @@ def test_a_full_queue_says_so_at_once(break_with: Break) -> None:
         failure: list[BaseException] = []
         busy = threading.Thread(target=lambda: failure.append(_failure(pool)))
         busy.start()
-        wait_until(lambda: pool._slots.empty())
+        wait_until(lambda: pool._gate.idle == 0)
         with pytest.raises(Overloaded, match="wait for a decoder"):
             pool.verify(PICTURE)
         pool.close()
@@ -309,10 +310,10 @@ def _failure(pool: DecoderPool) -> BaseException:
 
 def test_a_queue_that_does_not_move_says_so_in_the_end() -> None:
     with closing(DecoderPool(Limits(), processes=1, queue=1, timeout=0.2)) as pool:
-        slot = pool._slots.get()
+        slot = pool._gate.take(Lane.PROOF, 1)
         with pytest.raises(Overloaded, match="free in time"):
             pool.verify(PICTURE)
-        pool._slots.put(slot)
+        pool._gate.give_back(slot)
 
 
 def test_a_decoder_is_free_once_it_has_answered_whenever_the_proof_is_asked_for() -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from imagestore.core.errors import CorruptImage, RejectedImage
-from imagestore.imaging import pillow_engine, probe
+from imagestore.imaging import probe
+from imagestore.imaging.engine import verification
 from imagestore.imaging.formats import JPEG
 from imagestore.imaging.limits import Limits
 from imagestore.imaging.sandbox import verify
@@ -57,7 +58,7 @@ def mutate(data: bytes, rng: random.Random, *, first: int) -> bytes:
 
 @pytest.mark.parametrize("where", ["anywhere", "in the scan"])
 def test_damage_is_judged_as_by_a_decode_of_everything(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pillow_engine, "SCAN_BYTES", 4096)
+    monkeypatch.setattr(verification, "SCAN_BYTES", 4096)
     rng = random.Random(7)
     first = WHOLE.index(b"\xff\xda") + 14 if where == "in the scan" else 2
     verdicts = set()
