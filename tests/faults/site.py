@@ -29,8 +29,8 @@ READINESS_LOOKS = 4
 MOST_LAG = 3.0
 
 BUSY_MACHINE = float(os.environ.get("FAULT_ROOM", "10"))
-"""Seconds by which a stall may outlast its bound, where other programs want the processors too. Beside `make faults`
-nothing else should run: it gives one."""
+"""Seconds by which a stall may outlast its bound, where other programs want the processors too. Nothing
+else should run beside `make faults`, which gives it one."""
 
 
 def kill(server: Server) -> None:
