@@ -11,6 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+import xxhash
 from bson import Binary, ObjectId
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
@@ -39,6 +40,9 @@ MISS_PAUSE = 0.25
 """Seconds after which chunks that were not there are looked for once more, before that is an alarm."""
 
 CLAIM_TRIES = 5
+
+SUM = "xxh3"
+"""The field of a chunk that holds its sum."""
 
 
 class Blobs:
@@ -169,7 +173,7 @@ class Blobs:
     def _checked(self, ref: BlobRef, number: int, document: Document) -> bytes:
         data = bytes(document["data"])
         expected = min(ref.chunk_size, ref.length - number * ref.chunk_size)
-        if len(data) != expected or ("sum" in document and bytes(document["sum"]) != chunk_sum(data)):
+        if len(data) != expected or (SUM in document and document[SUM] != chunk_sum(data)):
             raise self._damaged(ref, f"chunk {number} was changed")
         return data
 
@@ -258,8 +262,8 @@ def renewal() -> Document:
 
 
 def chunk_sum(data: bytes) -> bytes:
-    """The sum that is kept with each chunk: 8 bytes of BLAKE2b."""
-    return hashlib.blake2b(data, digest_size=8).digest()
+    """The sum that is kept with each chunk: 8 bytes of XXH3, which costs a fiftieth of what a digest does."""
+    return xxhash.xxh3_64_digest(data)
 
 
 def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
@@ -272,7 +276,7 @@ def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
             "files_id": file_id,
             "n": number,
             "data": whole,
-            "sum": Binary(chunk_sum(data)),
+            SUM: Binary(chunk_sum(data)),
         }
 
     with spool.open() as source:

@@ -11,7 +11,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import ASCENDING, DESCENDING
 
-from imagestore.store.blobs import chunk_sum
+from imagestore.store.blobs import SUM, chunk_sum
 from imagestore.store.mongo import Document, Mongo
 
 NUMBER_PAGE = 2000
@@ -75,7 +75,7 @@ class Chunks:
     def of(self, file_id: str, *, read: bool) -> Iterator[ChunkRecord]:
         """The chunks of a file in their order: measured by the database, or `read` and held to their sums."""
         after, size = LEAST_NUMBER, DATA_PAGE if read else SIZE_PAGE
-        fields = {"n": 1, "data": 1, "sum": 1} if read else {"n": 1, "size": _SIZE}
+        fields = {"n": 1, "data": 1, SUM: 1} if read else {"n": 1, "size": _SIZE}
         while True:
             steps: list[Mapping[str, Any]] = [
                 {"$match": {"files_id": ObjectId(file_id), "n": {"$gt": after}}},
@@ -118,5 +118,5 @@ def _read_chunk(document: Document) -> ChunkRecord:
     data = document.get("data")
     if not isinstance(data, bytes):
         return ChunkRecord(document["n"], -1)
-    intact = "sum" not in document or document["sum"] == chunk_sum(data)
+    intact = SUM not in document or document[SUM] == chunk_sum(data)
     return ChunkRecord(document["n"], len(data), bytes(data), intact)

@@ -8,7 +8,7 @@ from bson import Binary, ObjectId
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.core.streams import Spool
-from imagestore.store.blobs import chunk_sum
+from imagestore.store.blobs import SUM, chunk_sum
 from imagestore.store.mongo import Mongo
 
 
@@ -39,7 +39,7 @@ class Holdings:
         with spool.open() as source:
             while data := source.read(ref.chunk_size):
                 name = {"files_id": file_id, "n": number}
-                chunk = name | {"data": Binary(data), "sum": Binary(chunk_sum(data))}
+                chunk = name | {"data": Binary(data), SUM: Binary(chunk_sum(data))}
                 with self._mongo.writing():
                     self._chunks.replace_one(name, chunk, upsert=True)
                 number += 1

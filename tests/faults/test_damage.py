@@ -13,7 +13,7 @@ import pytest
 from bson import Binary
 
 from imagestore.library.upkeep import Depth, Severity
-from imagestore.store.blobs import chunk_sum
+from imagestore.store.blobs import SUM, chunk_sum
 from tests.faults import motifs
 from tests.faults.site import Site
 from tests.faults.upkeep import check_and_sweep, findings
@@ -49,7 +49,7 @@ def damage(site: Site, data: bytes, number: int, how: Damage, *, reseal: bool = 
         if left is None:
             database["blobs.chunks"].delete_one({"_id": chunk["_id"]})
         else:
-            changed = {"data": Binary(left)} | ({"sum": Binary(chunk_sum(left))} if reseal else {})
+            changed = {"data": Binary(left)} | ({SUM: Binary(chunk_sum(left))} if reseal else {})
             database["blobs.chunks"].update_one({"_id": chunk["_id"]}, {"$set": changed})
     return dict(chunk)
 

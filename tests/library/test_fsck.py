@@ -14,6 +14,7 @@ from imagestore.core.image import Image
 from imagestore.library import fsck as fsck_module
 from imagestore.library.upkeep import GRACE, MOST_LISTED, Depth, Kind, Pace, Severity
 from imagestore.store import blobs as blobs_module
+from imagestore.store.blobs import SUM
 from tests.library.stored import Stored
 from tests.store.samples import BUCKET
 
@@ -60,7 +61,7 @@ def by_file(image: Image) -> dict:
 def flip_and_forget_the_sum(stored: Stored, image: Image) -> None:
     break_chunk(flip)(stored, image)
     which = stored.chunk(image.version.blob, 1)
-    stored.collection("blobs.chunks").update_one(which, {"$unset": {"sum": ""}})
+    stored.collection("blobs.chunks").update_one(which, {"$unset": {SUM: ""}})
 
 
 def add_chunks(stored: Stored, image: Image) -> None:

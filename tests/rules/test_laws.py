@@ -24,6 +24,7 @@ HOMES = {
     "pymongo": ("store/", "embedded/"),
     "gridfs": ("store/",),
     "bson": ("store/",),
+    "xxhash": ("store/",),
     "flask": ("web/", "app.py"),
     "flask_openapi3": ("web/", "app.py"),
     "werkzeug": ("web/",),

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+import xxhash
 from bson import Binary, ObjectId
 
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.image import BlobRef
-from imagestore.store.blobs import CHUNK_SIZE, Blobs
+from imagestore.store.blobs import CHUNK_SIZE, SUM, Blobs
 from imagestore.store.mongo import Mongo
 from tests.store.samples import put, read
 
@@ -36,12 +36,11 @@ class Chunk:
 
     def replace_with_sum(self, data: bytes) -> None:
         self.replace(data)
-        sum_ = Binary(hashlib.blake2b(data, digest_size=8).digest())
-        self.chunks.update_one(self.name, {"$set": {"sum": sum_}})
+        self.chunks.update_one(self.name, {"$set": {SUM: Binary(xxhash.xxh3_64_digest(data))}})
 
     def replace_without_sum(self, data: bytes) -> None:
         self.replace(data)
-        self.chunks.update_one(self.name, {"$unset": {"sum": ""}})
+        self.chunks.update_one(self.name, {"$unset": {SUM: ""}})
 
     def renumber(self) -> None:
         self.chunks.update_one(self.name, {"$set": {"n": 1000}})
@@ -132,5 +131,5 @@ def test_the_log_names_the_blob(blobs: Blobs, store: Mongo, caplog: pytest.LogCa
 
 def test_a_blob_without_sums_is_read_like_any_other(blobs: Blobs, store: Mongo) -> None:
     ref = put(blobs, DATA)
-    store.collection("blobs.chunks").update_many({}, {"$unset": {"sum": ""}})
+    store.collection("blobs.chunks").update_many({}, {"$unset": {SUM: ""}})
     assert read(blobs, ref) == DATA
