@@ -31,7 +31,6 @@ quick: $(VENV)/.tests ## run the tests that need no server
 
 TIMES ?= 5
 faults: export FAULT_SECONDS ?= 60
-faults: export FAULT_ROOM ?= 1
 
 faults: $(VENV)/.tests ## break servers under the service, long tests too, TIMES times (5)
 	@for run in $$(seq $(TIMES)); do \

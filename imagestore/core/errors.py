@@ -78,10 +78,11 @@ class InvalidTransformation(InvalidRequest):
     code = "invalid_transformation"
 
     @classmethod
-    def of(cls, parameter: str, value: str, allowed: str) -> InvalidTransformation:
-        """`allowed` says what the parameter takes, as it stands after "takes"."""
+    def of(cls, parameter: str, value: str, allowed: str, reason: str = "") -> InvalidTransformation:
+        """`allowed` completes "the parameter takes …"; `reason` says why the value is not that."""
         shown = value if len(value) <= 80 else f"{value[:77]}..."
-        return cls(f"{parameter}_{shown}: {parameter} takes {allowed}.")
+        why = f"{reason}. " if reason else ""
+        return cls(f"{parameter}_{shown}: {why}{parameter} takes {allowed}.")
 
 
 class LengthMismatch(InvalidRequest):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,9 +34,6 @@ READ_BATCH = 4
 READ_TRIES = 4
 READ_PATIENCE = 1.5
 """Seconds that the primary has for some chunks before a secondary is asked."""
-
-MISS_PAUSE = 0.25
-"""Seconds after which chunks that were not there are looked for once more, before that is an alarm."""
 
 CLAIM_TRIES = 5
 
@@ -153,22 +149,16 @@ class Blobs:
             found = list(database["blobs.chunks"].find(selection).sort("n", 1))
             return found if [each["n"] for each in found] == list(range(at, at + count)) else None
 
-        missed = False
         for attempt in range(1, READ_TRIES + 1):
             try:
                 found = self._mongo.find_unchanging(look, READ_PATIENCE)
+                break
             except StoreUnavailable:
                 if attempt == READ_TRIES:
                     raise
-                continue
-            if found is not None:
-                return found
-            if missed:
-                break
-            # A primary that was just elected does not know at once what a majority has.
-            missed = True
-            time.sleep(MISS_PAUSE)
-        raise self._damaged(ref, f"chunks {at} to {at + count - 1} are not all there")
+        if found is None:
+            raise self._damaged(ref, f"chunks {at} to {at + count - 1} are not all there")
+        return found
 
     def _checked(self, ref: BlobRef, number: int, document: Document) -> bytes:
         data = bytes(document["data"])

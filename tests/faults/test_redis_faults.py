@@ -280,7 +280,7 @@ def test_slow(rig: Rig, figures: Figures) -> None:
     figures(**outcome.told())
     assert_no_slower(outcome)
     assert outcome.events("shunned") > outcome.events("errors")
-    assert len(outcome.broken.answers) >= (0.9 if LONG else 0.3) * len(outcome.without.answers)
+    assert len(outcome.broken.answers) >= (0.8 if LONG else 0.3) * len(outcome.without.answers)
 
 
 def test_values_that_lie(rig: Rig, figures: Figures) -> None:

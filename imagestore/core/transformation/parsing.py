@@ -1,79 +1,229 @@
-"""The text of a transformation to its nodes and back."""
+"""The text of a transformation to its nodes: segments between slashes, layers and conditions around them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, field
 
 from imagestore.core.errors import InvalidTransformation
-from imagestore.core.transformation.model import Component, Node, Output, Quality
+from imagestore.core.transformation.literals import Unfit
+from imagestore.core.transformation.model import Branch, Choice, Layer, Named, Node, Wording
+from imagestore.core.transformation.outputs import gather
+from imagestore.core.transformation.parameters import PLACING, component_of, refusal
+from imagestore.core.transformation.segments import (
+    Pair,
+    assignment_of,
+    check_name,
+    condition_of,
+    is_component,
+    part_drawing,
+    part_placing,
+    sort_out,
+    split,
+)
+from imagestore.core.transformation.sources import TAKES as SOURCES
+from imagestore.core.transformation.sources import read_source
+from imagestore.core.transformation.transformation import (
+    DEEPEST,
+    LONGEST,
+    MOST_NODES,
+    Transformation,
+    check_bounds,
+)
 
-_OUTPUT = ("f", "q")
-_AUTO = ("low", "eco", "good", "best")
+__all__ = ["Transformation", "check_name", "is_component", "parse"]
 
-
-@dataclass(frozen=True, slots=True)
-class Transformation:
-    """What a URL asks to be done, in order, and what the answer is to be."""
-
-    nodes: tuple[Node, ...] = ()
-    output: Output = field(default_factory=Output)
-
-    def canonical(self) -> str:
-        """The one text of all requests that mean the same."""
-        segments = [
-            ",".join(f"{name}_{value}" for name, value in node.parameters)
-            for node in self.nodes
-            if isinstance(node, Component)
-        ]
-        last = []
-        if self.output.format:
-            last.append(f"f_{self.output.format}")
-        if quality := self.output.quality:
-            last.append(f"q_{quality.value}" if quality.value else f"q_auto:{quality.auto}")
-        return "/".join([*segments, *([",".join(last)] if last else [])])
-
-    def layer_keys(self) -> tuple[str, ...]:
-        """The keys of the images that its layers need."""
-        return ()
-
-    def names(self) -> tuple[str, ...]:
-        """The named transformations that it uses."""
-        return ()
-
-    @property
-    def needs_faces(self) -> bool:
-        """Whether any part of it asks where faces are."""
-        return "face" in self.canonical()
-
-    def expand(self, lookup: Callable[[str], Transformation]) -> Transformation:
-        """The same with every `t_<name>` replaced by what `lookup` gives for it."""
-        del lookup
-        return self
+_UNREADABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def parse(text: str) -> Transformation:
-    """Read `c_fill,w_300/e_sepia`. Raises InvalidTransformation."""
-    nodes: list[Node] = []
-    output: dict[str, str] = {}
-    for segment in filter(None, text.split("/")):
-        parameters: dict[str, str] = {}
-        for part in segment.split(","):
-            name, _, value = part.partition("_")
-            (output if name in _OUTPUT else parameters)[name] = value
-        if parameters:
-            nodes.append(Component(tuple(sorted(parameters.items()))))
-    return Transformation(tuple(nodes), Output(format=output.get("f"), quality=_quality(output.get("q"))))
+    """Read `c_fill,w_300/e_sepia`, percent-decoded once. Raises InvalidTransformation."""
+    if len(text) > LONGEST:
+        raise InvalidTransformation(f"A transformation has {LONGEST} characters at most: use fewer.")
+    if _UNREADABLE.search(text):
+        raise InvalidTransformation("A transformation is valid UTF-8 text without control characters.")
+    whole = _Reading().read(text)
+    check_bounds(whole)
+    return whole
 
 
-def _quality(value: str | None) -> Quality | None:
-    if value is None:
-        return None
-    word, _, level = value.partition(":")
-    if word == "auto":
-        for each in _AUTO:
-            if level in ("", each):
-                return Quality(auto=each if level else "good")  # type: ignore[arg-type]
-    if value.isascii() and value.isdigit() and 1 <= int(value) <= 100:
-        return Quality(value=int(value))
-    raise InvalidTransformation.of("q", value, "1 to 100, or auto with :low, :eco, :good or :best")
+@dataclass(slots=True)
+class _Frame:
+    """A chain that is being read: the whole, an open layer's, or a branch's.
+
+    `opener` are the parameters beside `l_`. `branches` are those that are complete, `condition` is that of
+    the open one. `inline` says that the last segment was a condition with its steps beside it.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    outputs: list[Pair] = field(default_factory=list)
+    source: str | Wording | None = None
+    under: bool = False
+    opener: list[Pair] = field(default_factory=list)
+    branches: list[Branch] | None = None
+    condition: str = ""
+    inline: bool = False
+
+
+class _Reading:
+    """One pass over the segments, with the layers and conditions that are open on a stack."""
+
+    def __init__(self) -> None:
+        self._stack = [_Frame()]
+        self._count = 0
+
+    def read(self, text: str) -> Transformation:
+        for segment in filter(None, text.split("/")):
+            self._count += 1
+            if self._count > 3 * MOST_NODES:
+                raise InvalidTransformation(
+                    f"A transformation has {MOST_NODES} components at most: use fewer."
+                )
+            self._segment(split(segment))
+        self._close_simple_layers()
+        [whole] = self._stack[-1:]
+        if whole.branches is not None:
+            raise InvalidTransformation(
+                f"if_{whole.condition or 'else'} is not closed: put if_end behind it."
+            )
+        return Transformation(tuple(whole.nodes), gather(whole.outputs))
+
+    @property
+    def _top(self) -> _Frame:
+        return self._stack[-1]
+
+    def _open(self, frame: _Frame) -> None:
+        if len(self._stack) > DEEPEST:
+            raise InvalidTransformation(f"Layers and conditions are {DEEPEST} deep at most: use fewer.")
+        self._stack.append(frame)
+
+    def _segment(self, parts: list[Pair]) -> None:
+        conditions = [value for name, value in parts if name == "if"]
+        rest = [(name, value) for name, value in parts if name != "if"]
+        if len(conditions) > 1:
+            raise InvalidTransformation("if_ is given twice in one component: join conditions with _and_.")
+        if not conditions:
+            self._top.inline = False
+            self._steps(rest)
+        elif conditions[0] == "end":
+            self._end(rest)
+        elif conditions[0] == "else":
+            self._else(rest)
+        elif rest:
+            self._top.nodes.append(Choice((Branch(condition_of(conditions[0]), self._aside(rest)),)))
+            self._top.inline = True
+        else:
+            self._open(_Frame(branches=[], condition=condition_of(conditions[0])))
+
+    def _aside(self, parts: list[Pair]) -> tuple[Node, ...]:
+        """What stands in one component with a condition."""
+        frame = _Frame(branches=[])
+        self._open(frame)
+        self._steps(parts)
+        self._close_simple_layers()
+        self._stack.pop()
+        _refuse_outputs(frame)
+        return tuple(frame.nodes)
+
+    def _else(self, rest: list[Pair]) -> None:
+        if self._top.inline and rest:
+            choice = self._top.nodes.pop()
+            assert isinstance(choice, Choice)
+            self._top.nodes.append(Choice((*choice.branches, Branch("", self._aside(rest)))))
+            self._top.inline = False
+            return
+        self._close_simple_layers()
+        frame = self._top
+        if frame.branches is None or not frame.condition:
+            raise InvalidTransformation("if_else has no condition before it: begin with if_ and a condition.")
+        self._finish_branch(frame)
+        frame.condition = ""
+        if rest:
+            self._steps(rest)
+
+    def _end(self, rest: list[Pair]) -> None:
+        self._close_simple_layers()
+        frame = self._top
+        if rest or frame.branches is None:
+            raise InvalidTransformation(
+                "if_end stands alone, and closes a condition that an if_ with nothing beside it has opened."
+            )
+        self._finish_branch(frame)
+        self._stack.pop()
+        self._top.nodes.append(Choice(tuple(frame.branches)))
+        self._top.inline = False
+
+    @staticmethod
+    def _finish_branch(frame: _Frame) -> None:
+        _refuse_outputs(frame)
+        assert frame.branches is not None
+        frame.branches.append(Branch(frame.condition, tuple(frame.nodes)))
+        frame.nodes = []
+
+    def _steps(self, parts: list[Pair]) -> None:
+        """Assignments, names, then the parameters, of one segment."""
+        steps: list[Pair] = []
+        layers: list[Pair] = []
+        for name, value in parts:
+            if name.startswith("$"):
+                self._top.nodes.append(assignment_of(name[1:], value))
+            elif name == "t":
+                self._top.nodes += [Named(check_name(each)) for each in value.split(".")]
+            elif name in ("l", "u"):
+                layers.append((name, value))
+            else:
+                steps.append((name, value))
+        applies, steps, outputs = sort_out(steps)
+        self._top.outputs += outputs
+        if len(layers) > 1:
+            raise InvalidTransformation("A component has one layer at most: put l_ and u_ into two.")
+        if layers:
+            self._layer(layers[0], steps, applies)
+        elif applies:
+            self._apply(steps)
+        elif (component := component_of(steps)).parameters:
+            self._top.nodes.append(component)
+
+    def _layer(self, layer: Pair, steps: list[Pair], applies: bool) -> None:
+        name, value = layer
+        try:
+            source = read_source(value)
+        except Unfit as unfit:
+            raise refusal(name, value, unfit, SOURCES) from None
+        self._open(_Frame(source=source, under=name == "u", opener=steps))
+        if applies:
+            self._close_simple_layers(1)
+
+    def _apply(self, steps: list[Pair]) -> None:
+        frame = self._top
+        if frame.source is None:
+            raise InvalidTransformation("fl_layer_apply closes no layer: begin one with l_ or u_ before it.")
+        for name, value in frame.outputs:
+            if name in ("pg", "d"):
+                raise InvalidTransformation(f"{name}_{value} cannot be said of a layer: put it outside.")
+        self._stack.pop()
+        drawing, first = part_drawing(frame.source, frame.opener)
+        chain = ([component] if (component := component_of(first)).parameters else []) + frame.nodes
+        place = component_of(steps, PLACING)
+        self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
+
+    def _close_simple_layers(self, most: int = DEEPEST) -> None:
+        """Layers that no fl_layer_apply has closed end with their own component (the grammar of old)."""
+        while self._top.source is not None and most:
+            most -= 1
+            frame = self._stack.pop()
+            placing, own = part_placing(frame.opener)
+            drawing, first = part_drawing(frame.source or "", own)
+            component = component_of(first)
+            chain = (component,) if component.parameters else ()
+            layer = Layer(frame.source or "", frame.under, chain, component_of(placing, PLACING), drawing)
+            self._top.nodes += [layer, *frame.nodes]
+            self._top.outputs += frame.outputs
+
+
+def _refuse_outputs(frame: _Frame) -> None:
+    for name, value in frame.outputs:
+        raise InvalidTransformation(
+            f"{name}_{value} stands in a condition, but what the answer is cannot depend on one: put it "
+            "outside."
+        )

@@ -1,0 +1,126 @@
+"""One segment of a transformation, between two slashes: what its parts are, and where each belongs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from imagestore.core.errors import InvalidTransformation
+from imagestore.core.transformation.effects import BLENDS
+from imagestore.core.transformation.expressions import parse_condition, parse_value, write
+from imagestore.core.transformation.flags import APPLY
+from imagestore.core.transformation.literals import Unfit
+from imagestore.core.transformation.model import Assignment, Component, Wording
+from imagestore.core.transformation.outputs import TAKES as OUTPUTS
+from imagestore.core.transformation.outputs import take_flags
+from imagestore.core.transformation.parameters import PARAMETERS, component_of, refusal
+from imagestore.core.transformation.sources import has_stroke
+
+STRUCTURE: Mapping[str, str] = {
+    "l": "lays an image or a text over the picture",
+    "u": "lays one under it",
+    "t": "what is stored under a name",
+    "if": "what follows is done where the condition holds, up to if_else or if_end",
+    "$": "gives a variable a value",
+}
+NAMES = frozenset([*PARAMETERS, *OUTPUTS, *STRUCTURE]) - {"$"}
+_PART = re.compile(r"\$([A-Za-z][A-Za-z0-9]*)_(.*)|([a-z]+)_(.*)", re.DOTALL)
+_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_NAMED_TAKES = "a name of 1 to 100 letters, digits, - and _; several are joined by '.'"
+_CONDITION_TAKES = "a condition such as w_gt_300_and_ar_lt_1:1, else or end"
+
+Pair = tuple[str, str]
+
+
+def is_component(segment: str) -> bool:
+    """Whether a URL's segment belongs to its transformation: each part between commas is a parameter."""
+    return all(
+        (match := _PART.fullmatch(part)) and (match[3] is None or match[3] in NAMES)
+        for part in segment.split(",")
+    )
+
+
+def check_name(name: str) -> str:
+    """Return what a transformation may be stored under; raises InvalidTransformation."""
+    if not _NAMED.fullmatch(name):
+        raise InvalidTransformation.of("t", name, _NAMED_TAKES)
+    return name
+
+
+def split(segment: str) -> list[Pair]:
+    parts = []
+    for part in segment.split(","):
+        match = _PART.fullmatch(part)
+        if match is None or (match[3] is not None and match[3] not in NAMES):
+            known = ", ".join(sorted(NAMES))
+            raise InvalidTransformation(
+                f"{part[:80]!r} is no parameter: one is a name of {known}, or $ and a variable's name; "
+                "then _ and a value."
+            )
+        name, value = (f"${match[1]}", match[2]) if match[1] else (match[3], match[4])
+        parts.append((str(name), str(value)))
+    return parts
+
+
+def sort_out(steps: list[Pair]) -> tuple[bool, list[Pair], list[Pair]]:
+    """Whether a layer ends here; the parameters of the step; those of the answer."""
+    applies = False
+    own: list[Pair] = []
+    outputs: list[Pair] = []
+    flags: list[str] = []
+    for name, value in steps:
+        if name == "fl":
+            try:
+                mine, others = take_flags(value)
+            except Unfit as unfit:
+                raise refusal("fl", value, unfit, PARAMETERS["fl"].kind.takes) from None
+            applies = applies or APPLY in others
+            outputs += [("fl", flag) for flag in mine]
+            flags += [flag for flag in others if flag != APPLY]
+        else:
+            (outputs if name in OUTPUTS else own).append((name, value))
+    return applies, own + ([("fl", ".".join(flags))] if flags else []), outputs
+
+
+def part_placing(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Of a layer in one component: what says where it goes, and what is done to it."""
+    placing: list[Pair] = []
+    own: list[Pair] = []
+    for name, value in opener:
+        if name in ("g", "x", "y") or (name == "e" and value.partition(":")[0] in BLENDS):
+            placing.append((name, value))
+        elif name == "fl":
+            placing.append((name, value))
+            if relative := [each for each in value.split(".") if each.endswith("relative")]:
+                own.append((name, ".".join(relative)))
+        else:
+            own.append((name, value))
+    return placing, own
+
+
+def part_drawing(source: str | Wording, steps: list[Pair]) -> tuple[Component, list[Pair]]:
+    """What says how a text is drawn, and what is done to it then."""
+    if not isinstance(source, Wording):
+        return Component(()), steps
+    names = {"co"} | ({"bo"} if has_stroke(source) else set())
+    if ("c", "fit") in steps:
+        names |= {"c", "w", "h"}
+    return (
+        component_of([(name, value) for name, value in steps if name in names]),
+        [(name, value) for name, value in steps if name not in names],
+    )
+
+
+def condition_of(value: str) -> str:
+    try:
+        return write(parse_condition(value))
+    except Unfit as unfit:
+        raise refusal("if", value, unfit, _CONDITION_TAKES) from None
+
+
+def assignment_of(name: str, value: str) -> Assignment:
+    try:
+        return Assignment(name, write(parse_value(value)))
+    except Unfit as unfit:
+        takes = "a number, !text!, or an expression such as iw_div_2"
+        raise refusal(f"${name}", value, unfit, takes) from None
