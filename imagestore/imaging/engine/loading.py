@@ -1,22 +1,145 @@
-"""Decoding: from a file's bytes to upright frames in sRGB."""
+"""Decoding: from a file's bytes to upright frames in sRGB, as few pixels of them as will do."""
 
 from __future__ import annotations
 
 import io
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
+from imagestore.core.errors import InvalidTransformation
+from imagestore.imaging.engine.colors import drop_opaque_alpha, expand, to_srgb
 from imagestore.imaging.engine.picture import Picture
-from imagestore.imaging.engine.verification import decoding
-from imagestore.imaging.formats import by_name
-from imagestore.imaging.limits import Limits
+from imagestore.imaging.engine.resampling import faces_in, resample
+from imagestore.imaging.engine.verification import decoding, read_orientation
+from imagestore.imaging.formats import JPEG, Format
+from imagestore.imaging.geometry import UPRIGHT, Box, View, check_size, oriented_size, stored_box
+
+MARGIN = 1.5
+"""How many times the wanted size a JPEG is decoded at, at least. DCT scaling is a poor filter: what Lanczos'
+filter makes of so much more than is wanted is 45 dB and better against a full decode."""
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ENDLESS = 0
 
 
-def load(data: bytes | Path, format: str, limits: Limits) -> Picture:
-    """The first frame of the picture, upright. Raises as `render` does."""
-    del limits
-    kind = by_name(format)
-    with decoding(kind), Image.open(io.BytesIO(data) if isinstance(data, bytes) else data) as opened:
-        mode = "RGBA" if opened.has_transparency_data else "RGB"
-        return Picture([ImageOps.exif_transpose(opened).convert(mode)])
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A picture that is not decoded yet, seen upright.
+
+    `width` and `height` are those of what the file stands for: it may be a reduced copy. Boxes and faces are
+    in these pixels.
+    """
+
+    data: bytes | Path
+    format: Format
+    width: int
+    height: int
+    orientation: int
+    frames: int
+    page: int
+    faces: tuple[Box, ...] | None
+
+    def as_stored(self) -> Negative:
+        """The same without the turn that its EXIF orientation asks for; its faces are not known then."""
+        width, height = oriented_size(self.width, self.height, self.orientation)
+        faces = self.faces if self.orientation == UPRIGHT else None
+        return Negative(
+            self.data, self.format, width, height, UPRIGHT, self.frames, self.page, faces
+        )
+
+    def develop(self, view: View) -> Picture:
+        """Decode, resample and turn the frames; a JPEG is decoded no larger than the view has use for.
+
+        Each frame is made as small as it will be before the next one is decoded. Raises as `render` does.
+        """
+        check_size(*view.size, self.frames)
+        frames: list[Image.Image] = []
+        durations: list[int] = []
+        with self._opened() as image:
+            loop = image.info.get("loop", _ENDLESS if self.format.name == "webp" else 1)
+            for number in range(self.page, self.page + self.frames):
+                image.seek(number)
+                frames.append(self._develop_frame(image, view))
+                durations.append(int(image.info.get("duration", 0)))
+        if len({frame.mode for frame in frames}) > 1:
+            frames = [frame.convert("RGBA") for frame in frames]
+        still = len(frames) == 1
+        return Picture(frames, [] if still else durations, 0 if still else loop, faces_in(self.faces, view))
+
+    def _develop_frame(self, image: Image.Image, view: View) -> Image.Image:
+        box = stored_box(view.box, self.width, self.height, self.orientation)
+        size = oriented_size(*view.size, self.orientation)
+        across, down = oriented_size(self.width, self.height, self.orientation)
+        extent: tuple[float, float] = image.size
+        if self.format == JPEG:
+            extent = _draft(image, size[0] * across / box.width, size[1] * down / box.height)
+        image.load()
+        # Scaled DCT rounds sides up: what was decoded stands for a little less than all of its pixels.
+        x, y = extent[0] / across, extent[1] / down
+        part = Box(box.left * x, box.top * y, box.width * x, box.height * y)
+        profile = image.info.get("icc_profile")
+        frame = drop_opaque_alpha(to_srgb(resample(expand(image), part, size), profile))
+        turn = _TURNS.get(self.orientation)
+        if turn is not None:
+            return frame.transpose(turn)
+        return frame.copy() if frame is image else frame
+
+    @contextmanager
+    def _opened(self) -> Iterator[Image.Image]:
+        with _opened(self.data, self.format) as image:
+            yield image
+
+
+def expose(
+    data: bytes | Path,
+    format: Format,
+    *,
+    size: tuple[int, int] | None = None,
+    page: int | None = None,
+    animated: bool = False,
+    faces: tuple[Box, ...] | None = None,
+) -> Negative:
+    """What the file holds, its head read and its pixels not.
+
+    `size` is that of the picture that a reduced copy stands for. `page` counts from 1; without one, an
+    animation has all its frames where it is to be `animated`, and its first one where not. Raises as
+    `render` does.
+    """
+    with _opened(data, format) as image:
+        pages = 1 if format == JPEG else getattr(image, "n_frames", 1)
+        orientation = read_orientation(image)
+        width, height = oriented_size(*image.size, orientation)
+    if page is not None and page > pages:
+        raise InvalidTransformation.of("pg", str(page), f"1 to {pages} for this picture")
+    frames = pages if animated and page is None and format.name != "tiff" else 1
+    width, height = size or (width, height)
+    return Negative(data, format, width, height, orientation, frames, (page or 1) - 1, faces)
+
+
+@contextmanager
+def _opened(data: bytes | Path, format: Format) -> Iterator[Image.Image]:
+    source = io.BytesIO(data) if isinstance(data, bytes) else data
+    with decoding(format), Image.open(source, formats=[format.pillow]) as image:
+        yield image
+
+
+def _draft(image: Image.Image, width: float, height: float) -> tuple[float, float]:
+    """Have a JPEG decoded at a half, a quarter or an eighth, if that is enough for the picture to be made
+    `width` × `height`. Returns its sides then, which are no whole pixels."""
+    full = image.size
+    image.draft(None, (math.ceil(width * MARGIN), math.ceil(height * MARGIN)))
+    factor = max(1, round(full[0] / image.width), round(full[1] / image.height))
+    return full[0] / factor, full[1] / factor

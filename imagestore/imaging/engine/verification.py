@@ -183,6 +183,11 @@ def _decode(picture: Image.Image, format: Format, outline: Outline) -> bool:
     return has_alpha
 
 
+def read_orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1 to 8. A PNG is decoded for it, unless it comes before the pixels."""
+    return _read_exif(picture)[0]
+
+
 def _read_exif(picture: Image.Image) -> tuple[int, bool]:
     """EXIF orientation, 1 to 8, and whether a position is told: in EXIF or in XMP.
 
