@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from imagestore.imaging.engine import encoding, loading, resampling
+from imagestore.core.errors import InvalidTransformation
+from imagestore.core.transformation.evaluation import assign, evaluate, holds, source_of
+from imagestore.core.transformation.model import (
+    Assignment,
+    Choice,
+    Component,
+    Layer,
+    Node,
+    Scope,
+    Step,
+)
+from imagestore.core.transformation.parsing import parse
+from imagestore.imaging import placement
+from imagestore.imaging.engine import encoding, layers
+from imagestore.imaging.engine.canvas import Canvas
+from imagestore.imaging.engine.loading import expose
+from imagestore.imaging.engine.picture import Picture
+from imagestore.imaging.formats import by_name
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.limits import Limits
+from imagestore.imaging.steps import STEPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +80,20 @@ def render(request: RenderRequest) -> Rendered:
     Raises InvalidTransformation for what cannot be done to this picture, and CorruptImage,
     ImageLimitExceeded or DecodeTimeout for a picture that cannot be decoded within the limits.
     """
-    picture = loading.load(request.source.data, request.source.format, request.limits)
-    wanted = dict(re.findall(r"(?:^|[,/])([wh])_(\d+)(?=[,/]|$)", request.transformation))
-    if wanted:
-        width = int(wanted.get("w", 0)) or max(1, round(picture.width * int(wanted["h"]) / picture.height))
-        height = int(wanted.get("h", 0)) or max(1, round(picture.height * width / picture.width))
-        picture = resampling.scale(picture, (width, height))
+    transformation = parse(request.transformation)
+    walk = _Walk(request)
+    canvas = walk.open(request.source, page=transformation.output.page)
+    scope = Scope(
+        width=canvas.width,
+        height=canvas.height,
+        initial_width=canvas.width,
+        initial_height=canvas.height,
+        faces=len(canvas.faces or ()),
+        tags=request.tags,
+        context=request.context,
+    )
+    walk.carry_out(transformation.nodes, canvas, scope)
+    picture = canvas.picture
     data, quality = encoding.encode(picture, request.format)
     return Rendered(
         data=data,
@@ -78,3 +103,75 @@ def render(request: RenderRequest) -> Rendered:
         frames=len(picture.frames),
         quality=quality,
     )
+
+
+class _Walk:
+    """One render's way through its nodes."""
+
+    def __init__(self, request: RenderRequest) -> None:
+        self._request = request
+
+    def open(self, source: Source, *, page: int | None = None) -> Canvas:
+        size = (source.width, source.height) if source.width and source.height else None
+        negative = expose(
+            source.data,
+            by_name(source.format),
+            size=size,
+            page=page,
+            animated=self._request.format in ("gif", "webp"),
+            faces=source.faces,
+        )
+        return Canvas(negative)
+
+    def carry_out(
+        self,
+        nodes: tuple[Node, ...],
+        canvas: Canvas,
+        scope: Scope,
+        relate: Callable[[Step], Step] = lambda step: step,
+    ) -> None:
+        """Do the nodes, one after another, to the canvas. `relate` is for steps of a layer, whose fractions
+        may be those of the picture below."""
+        for node in nodes:
+            scope.width, scope.height = canvas.width, canvas.height
+            if isinstance(node, Component):
+                step = relate(evaluate(node, scope))
+                for each in STEPS:
+                    each(canvas, step)
+            elif isinstance(node, Assignment):
+                assign(node, scope)
+            elif isinstance(node, Choice):
+                chosen = (branch.nodes for branch in node.branches if holds(branch.condition, scope))
+                self.carry_out(next(chosen, ()), canvas, scope, relate)
+            elif isinstance(node, Layer):
+                self._lay(node, canvas, scope)
+            else:
+                raise InvalidTransformation(
+                    f"t_{node.name} stands for nothing here: ask for what it names instead."
+                )
+
+    def _lay(self, node: Layer, canvas: Canvas, scope: Scope) -> None:
+        place = evaluate(node.place, scope)
+        below = (canvas.width, canvas.height)
+
+        def draw(region: Box | None) -> Picture:
+            layer = self._open_layer(node, scope)
+            inner = replace(
+                scope,
+                width=layer.width,
+                height=layer.height,
+                initial_width=layer.width,
+                initial_height=layer.height,
+            )
+            self.carry_out(node.chain, layer, inner, lambda step: placement.relate(step, below, region))
+            return layer.picture
+
+        canvas.change(lambda picture: layers.lay(picture, draw, place, under=node.under))
+
+    def _open_layer(self, node: Layer, scope: Scope) -> Canvas:
+        source = source_of(node, scope)
+        if not isinstance(source, str):
+            raise InvalidTransformation("l_text is not drawn yet.")
+        if source not in self._request.layers:
+            raise InvalidTransformation(f"l_{source}: there is no such image to lay over this one.")
+        return self.open(self._request.layers[source])

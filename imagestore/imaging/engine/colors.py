@@ -61,13 +61,13 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 def drop_opaque_alpha(image: Image.Image) -> Image.Image:
     """RGB where nothing is transparent: there is no alpha then to be premultiplied, kept or encoded."""
-    if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
+    if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         return image.convert("RGB")
     return image
 
 
 def _narrow(image: Image.Image) -> Image.Image:
-    """Greys of 16 bits and more as 8: of 16 bits the upper ones; of wider ones what was used of their range."""
+    """Greys of 16 bits and more as 8: the upper ones of 16; of more, the range that the picture uses."""
     values = np.asarray(image).astype(np.float32)
     transparent = image.info.get("transparency")
     if image.mode.startswith("I;16") or (image.mode == "I" and 255 < values.max() <= _SIXTEEN_BITS):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import ExifTags, Image
+from PIL import Image
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.imaging.engine.colors import drop_opaque_alpha, expand, to_srgb
@@ -56,9 +56,7 @@ class Negative:
         """The same without the turn that its EXIF orientation asks for; its faces are not known then."""
         width, height = oriented_size(self.width, self.height, self.orientation)
         faces = self.faces if self.orientation == UPRIGHT else None
-        return Negative(
-            self.data, self.format, width, height, UPRIGHT, self.frames, self.page, faces
-        )
+        return Negative(self.data, self.format, width, height, UPRIGHT, self.frames, self.page, faces)
 
     def develop(self, view: View) -> Picture:
         """Decode, resample and turn the frames; a JPEG is decoded no larger than the view has use for.

@@ -17,8 +17,8 @@ def resample(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image
     What is transparent is weighed as such: its colour, which nobody sees, does not leak into the edges.
     """
     edges = box.left, box.top, min(box.right, image.width), min(box.bottom, image.height)
-    if (box.width, box.height) == size and all(float(each).is_integer() for each in edges):
-        return image if size == image.size else image.crop(tuple(map(int, edges)))
+    if box.width == size[0] and box.height == size[1] and all(float(each).is_integer() for each in edges):
+        return image if size == image.size else image.crop(edges)
     if image.mode in ("RGBA", "LA"):
         weighed = image.convert({"RGBA": "RGBa", "LA": "La"}[image.mode])
         return weighed.resize(size, Image.Resampling.LANCZOS, edges, GAP).convert(image.mode)

@@ -1,0 +1,86 @@
+"""The picture under way: decoded no sooner than its pixels are needed, and resampled as seldom as may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PIL import Image
+
+from imagestore.imaging.engine.loading import Negative
+from imagestore.imaging.engine.picture import Picture
+from imagestore.imaging.engine.resampling import faces_in, take
+from imagestore.imaging.geometry import Box, Crop, View, check_size, side
+
+GLANCE = 480
+"""The long side of what is looked at to find out what a picture is about."""
+
+
+class Canvas:
+    """Either a view of a negative, or a picture with pixels.
+
+    Crops of a view only make another view of it: several in a row cost one decode and one resample.
+    """
+
+    def __init__(self, start: Negative | Picture) -> None:
+        self._negative = start if isinstance(start, Negative) else None
+        self._picture = start if isinstance(start, Picture) else None
+        self._view = View.whole(start.width, start.height)
+
+    @property
+    def width(self) -> int:
+        return self._picture.width if self._picture else self._view.size[0]
+
+    @property
+    def height(self) -> int:
+        return self._picture.height if self._picture else self._view.size[1]
+
+    @property
+    def frames(self) -> int:
+        return len(self._picture.frames) if self._picture else self._source.frames
+
+    @property
+    def faces(self) -> tuple[Box, ...] | None:
+        return self._picture.faces if self._picture else faces_in(self._source.faces, self._view)
+
+    @property
+    def picture(self) -> Picture:
+        """Its pixels; from here on there is no view to be narrowed."""
+        if self._picture is None:
+            self._picture = self._source.develop(self._view)
+            self._negative = None
+        return self._picture
+
+    @property
+    def _source(self) -> Negative:
+        assert self._negative is not None  # else there is a picture
+        return self._negative
+
+    def crop(self, crop: Crop) -> None:
+        check_size(*crop.size, self.frames)
+        view = self._view.cropped(crop) if self._picture is None else None
+        if view is not None:
+            self._view = view
+        else:
+            self._picture = take(self.picture, View(crop.box, crop.size))
+
+    def lay_down(self) -> None:
+        """Show the picture as it is stored, whichever way up that is; only while nothing was done to it."""
+        if self._negative is not None and self._view == View.whole(
+            self._negative.width, self._negative.height
+        ):
+            self._negative = self._negative.as_stored()
+            self._view = View.whole(self._negative.width, self._negative.height)
+
+    def change(self, done: Callable[[Picture], Picture]) -> None:
+        self._picture = done(self.picture)
+
+    def glance(self) -> Image.Image:
+        """Its first frame, small, for finding out what it is about."""
+        scale = min(GLANCE / max(self.width, self.height), 1)
+        size = side(self.width * scale), side(self.height * scale)
+        crop = Crop(Box(0, 0, self.width, self.height), size, size)
+        if self._picture is None and (view := self._view.cropped(crop)):
+            return replace(self._source, frames=1).develop(view).frames[0]
+        first = replace(self.picture, frames=self.picture.frames[:1])
+        return take(first, View(crop.box, crop.size)).frames[0]

@@ -1,0 +1,145 @@
+"""The steps of one component, in their order: each does its part, where the component asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from imagestore.core.transformation.model import Border, Step
+from imagestore.imaging import crops
+from imagestore.imaging.engine import backdrop, blending, edges, trimming, turning
+from imagestore.imaging.engine.canvas import Canvas
+from imagestore.imaging.geometry import Crop
+from imagestore.imaging.gravity import resolve
+
+_REGIONAL = ("blur_region", "pixelate_region")
+"""Effects whose w and h are those of the region that they change."""
+
+_AROUND = ("shadow", "outline")
+"""Effects that draw around the shape of the picture, so when it has its shape."""
+
+
+def lay_as_stored(canvas: Canvas, step: Step) -> None:
+    """a_ignore: the EXIF orientation is not followed. First: afterwards nobody knows how it was stored."""
+    if "ignore" in step.angle:
+        canvas.lay_down()
+
+
+def turn_to_fit(canvas: Canvas, step: Step) -> None:
+    """a_auto_right, a_auto_left: by a quarter where that suits the sides asked for; so before these count."""
+    wanted = step.aspect or 0.0
+    if step.width and step.height:
+        wanted = step.width.pixels(canvas.width) / max(step.height.pixels(canvas.height), 1e-6)
+    ways = {"auto_right": 90.0, "auto_left": -90.0}
+    degrees = next((ways[each] for each in step.angle if each in ways), 0.0)
+    if degrees and wanted and (wanted - 1) * (canvas.width - canvas.height) < 0:
+        canvas.change(lambda picture: turning.rotate(picture, degrees))
+
+
+def trim(canvas: Canvas, step: Step) -> None:
+    """e_trim: before sizes count, since what they are of is the picture without its edges."""
+    if step.effect and step.effect.name == "trim":
+        tolerance = float(str(step.effect.arguments[0]))
+        box = trimming.find_content(canvas.picture.frames, tolerance)
+        size = int(box.width), int(box.height)
+        canvas.crop(Crop(box, size, size))
+
+
+def crop_and_pad(canvas: Canvas, step: Step) -> None:
+    """c_, w_, h_, ar_: the one resample. Before effects, which then have fewer pixels to change, and whose
+    strength is meant for the size that is delivered."""
+    regional = step.effect is not None and step.effect.name in _REGIONAL
+    if not (step.crop or ((step.width or step.height or step.aspect) and not regional)):
+        return
+    if step.gravity is not None:
+        hold = resolve(step.gravity, canvas.faces, lambda: _find_focus(canvas))
+    elif step.crop == "auto":
+        hold = resolve(crops.AUTO, canvas.faces, lambda: _find_focus(canvas))
+    else:
+        hold = crops.default_hold(step)
+    crop = crops.plan(step, canvas.width, canvas.height, hold)
+    canvas.crop(crop)
+    if crop.pads:
+        canvas.change(lambda picture: backdrop.pad(picture, crop, step.background))
+
+
+def change_colors(canvas: Canvas, step: Step) -> None:
+    """e_: on the picture alone, not on the border that comes around it."""
+
+
+def round_corners(canvas: Canvas, step: Step) -> None:
+    """r_: behind effects, which would blur the corners."""
+    if step.radius is not None:
+        radii = _radii(canvas, step)
+        canvas.change(lambda picture: edges.round_corners(picture, radii))
+
+
+def add_border(canvas: Canvas, step: Step) -> None:
+    """bo_: around round corners, as they are now."""
+    if step.border is not None and step.border.width > 0:
+        radii = edges.SQUARE if step.radius is None else _radii(canvas, step)
+        border = Border(max(1, round(step.border.width * step.dpr)), step.border.color)
+        canvas.change(lambda picture: edges.add_border(picture, border, radii))
+
+
+def draw_around(canvas: Canvas, step: Step) -> None:
+    """e_shadow, e_outline: around the border and the corners, which they follow."""
+
+
+def rotate(canvas: Canvas, step: Step) -> None:
+    """a_: turned whole, with its corners and its border; in the order in which the turns are written."""
+    for turn in step.angle:
+        if isinstance(turn, str):
+            way = turn
+            if way in ("hflip", "vflip"):
+                canvas.change(lambda picture, way=way: turning.flip(picture, way))  # type: ignore[misc]
+        else:
+            degrees = float(turn)
+            canvas.change(lambda picture, degrees=degrees: turning.rotate(picture, degrees))  # type: ignore[misc]
+
+
+def fade(canvas: Canvas, step: Step) -> None:
+    """o_: all that is drawn so far."""
+    if step.opacity is not None and step.opacity < 100:
+        percent = step.opacity
+        canvas.change(
+            lambda picture: replace(
+                picture, frames=[blending.faded(frame, percent) for frame in picture.frames]
+            )
+        )
+
+
+def fill_background(canvas: Canvas, step: Step) -> None:
+    """b_: last, behind everything that is still transparent: corners that rotation or rounding left, too."""
+    ground = step.background
+    if ground is not None:
+        canvas.change(lambda picture: backdrop.flatten(picture, ground))
+
+
+STEPS: tuple[Callable[[Canvas, Step], None], ...] = (
+    lay_as_stored,
+    turn_to_fit,
+    trim,
+    crop_and_pad,
+    change_colors,
+    round_corners,
+    add_border,
+    draw_around,
+    rotate,
+    fade,
+    fill_background,
+)
+
+
+def _radii(canvas: Canvas, step: Step) -> edges.Radii:
+    """Radii on the screen are in its pixels, so more of the picture's where that has a pixel ratio."""
+    if step.radius is None or step.radius == "max":
+        return "max"
+    short = min(canvas.width, canvas.height)
+    return edges.spread(
+        tuple(each.pixels(short) * (1 if each.relative else step.dpr) for each in step.radius)
+    )
+
+
+def _find_focus(canvas: Canvas) -> tuple[float, float]:
+    return canvas.width / 2, canvas.height / 2
