@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import CropMode, Gravity, Length, Step
-from imagestore.imaging.geometry import Box, Crop, side
+from imagestore.imaging.geometry import Box, Crop, largest_within, side, smallest_around
 from imagestore.imaging.gravity import CENTER, NORTH_WEST, Hold
 
 FACE_ROOM = 1.6
@@ -115,7 +115,7 @@ def _mfit(job: _Job) -> Crop:
 def _fill(job: _Job) -> Crop:
     if job.sides == 1:
         return _scale(job)  # in proportion: nothing is cut
-    bounds = job.bounds or _largest_within(job.picture, job.step.aspect)
+    bounds = job.bounds or largest_within(job.picture, job.step.aspect)
     scale = max(job.ratios(bounds))
     return _cut(job, (bounds[0] / scale, bounds[1] / scale), bounds)
 
@@ -130,22 +130,22 @@ def _lfill(job: _Job) -> Crop:
 
 
 def _pad(job: _Job) -> Crop:
-    bounds = job.bounds or _smallest_around(job.picture, job.step.aspect)
+    bounds = job.bounds or smallest_around(job.picture, job.step.aspect)
     return _padded(job, min(job.ratios(None if job.sides else bounds)), bounds)
 
 
 def _lpad(job: _Job) -> Crop:
-    bounds = job.bounds or _smallest_around(job.picture, job.step.aspect)
+    bounds = job.bounds or smallest_around(job.picture, job.step.aspect)
     return _padded(job, min(*job.ratios(None if job.sides else bounds), 1), bounds)
 
 
 def _mpad(job: _Job) -> Crop:
-    bounds = job.bounds or _smallest_around(job.picture, job.step.aspect)
+    bounds = job.bounds or smallest_around(job.picture, job.step.aspect)
     return _padded(job, max(min(job.ratios(None if job.sides else bounds)), 1), bounds)
 
 
 def _fill_pad(job: _Job) -> Crop:
-    bounds = job.bounds or _largest_within(job.picture, job.step.aspect)
+    bounds = job.bounds or largest_within(job.picture, job.step.aspect)
     scale = max(job.ratios(bounds))
     kept = max(bounds[0] / scale, job.width * KEPT), max(bounds[1] / scale, job.height * KEPT)
     kept = min(kept[0], job.width), min(kept[1], job.height)
@@ -157,7 +157,7 @@ def _crop(job: _Job) -> Crop:
     if job.hold.faces and not job.sides:
         return _enlarged(job, _around_faces(job))
     if not job.sides:
-        sides = _largest_within(job.picture, job.step.aspect)
+        sides = largest_within(job.picture, job.step.aspect)
     else:
         sides = job.wanted_width or job.width, job.wanted_height or job.height
     sides = side(sides[0]), side(sides[1])
@@ -216,20 +216,6 @@ def _wanted(name: str, length: Length | None, whole: int, ratio: float) -> float
     if not math.isfinite(pixels) or pixels <= 0:
         raise InvalidTransformation.of(name, f"{length.value:g}", "a length above 0")
     return side(pixels)
-
-
-def _largest_within(sides: _Sides, aspect: float | None) -> _Sides:
-    """The largest sides of that ratio on a picture of those sides."""
-    if aspect is None:
-        return sides
-    width, height = min(sides[0], sides[1] * aspect), min(sides[1], sides[0] / aspect)
-    return side(width), side(height)
-
-
-def _smallest_around(sides: _Sides, aspect: float | None) -> _Sides:
-    if aspect is None:
-        return sides
-    return side(max(sides[0], sides[1] * aspect)), side(max(sides[1], sides[0] / aspect))
 
 
 def _resized(job: _Job, sides: _Sides, box: Box | None = None) -> Crop:

@@ -125,6 +125,21 @@ def side(length: float) -> int:
     return max(1, math.floor(length + 0.5))
 
 
+def largest_within(sides: tuple[float, float], aspect: float | None) -> tuple[float, float]:
+    """The largest sides of that ratio on a picture of those sides."""
+    if aspect is None:
+        return sides
+    width, height = min(sides[0], sides[1] * aspect), min(sides[1], sides[0] / aspect)
+    return side(width), side(height)
+
+
+def smallest_around(sides: tuple[float, float], aspect: float | None) -> tuple[float, float]:
+    """The smallest sides of that ratio that a picture of those sides fits on."""
+    if aspect is None:
+        return sides
+    return side(max(sides[0], sides[1] * aspect)), side(max(sides[1], sides[0] / aspect))
+
+
 def check_size(width: int, height: int, frames: int = 1) -> None:
     """Raises InvalidTransformation for a picture that is larger than any that is made here."""
     if max(width, height) > MAX_SIDE or width * height * frames > MAX_PIXELS:
