@@ -16,7 +16,7 @@ from imagestore.imaging.engine.colors import drop_opaque_alpha, expand, to_srgb
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, resample
 from imagestore.imaging.engine.verification import decoding, read_orientation
-from imagestore.imaging.formats import JPEG, Format
+from imagestore.imaging.formats import JPEG, TIFF, WEBP, Format
 from imagestore.imaging.geometry import UPRIGHT, Box, View, check_size, oriented_size, stored_box
 
 MARGIN = 1.5
@@ -67,7 +67,7 @@ class Negative:
         frames: list[Image.Image] = []
         durations: list[int] = []
         with self._opened() as image:
-            loop = image.info.get("loop", _ENDLESS if self.format.name == "webp" else 1)
+            loop = image.info.get("loop", _ENDLESS if self.format == WEBP else 1)
             for number in range(self.page, self.page + self.frames):
                 image.seek(number)
                 frames.append(self._develop_frame(image, view))
@@ -118,11 +118,12 @@ def expose(
     """
     with _opened(data, format) as image:
         pages = 1 if format == JPEG else getattr(image, "n_frames", 1)
-        orientation = read_orientation(image)
+        # Pillow turns a TIFF itself, and says its sides as they are then.
+        orientation = UPRIGHT if format == TIFF else read_orientation(image)
         width, height = oriented_size(*image.size, orientation)
     if page is not None and page > pages:
         raise InvalidTransformation.of("pg", str(page), f"1 to {pages} for this picture")
-    frames = pages if animated and page is None and format.name != "tiff" else 1
+    frames = pages if animated and page is None and format != TIFF else 1
     width, height = size or (width, height)
     return Negative(data, format, width, height, orientation, frames, (page or 1) - 1, faces)
 
