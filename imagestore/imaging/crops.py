@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from imagestore.core.errors import InvalidTransformation
-from imagestore.core.transformation.model import CropMode, Gravity, Length, Step
+from imagestore.core.transformation.model import CropMode, Length, Step
 from imagestore.imaging.geometry import Box, Crop, largest_within, side, smallest_around
 from imagestore.imaging.gravity import CENTER, NORTH_WEST, Hold
 
@@ -15,9 +15,6 @@ FACE_ROOM = 1.6
 
 KEPT = 2 / 3
 """The share of a side that `fill_pad` keeps at least; it pads where `fill` would keep less."""
-
-AUTO = Gravity("auto")
-"""What `c_auto` holds on to where nothing else is said."""
 
 _Sides = tuple[float, float]
 

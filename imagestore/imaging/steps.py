@@ -6,14 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from imagestore.core.transformation.model import Border, Step
-from imagestore.imaging import crops
 from imagestore.imaging.engine import backdrop, blending, edges, trimming, turning
 from imagestore.imaging.engine.canvas import Canvas
 from imagestore.imaging.geometry import Crop
-from imagestore.imaging.gravity import resolve
-
-_REGIONAL = ("blur_region", "pixelate_region")
-"""Effects whose w and h are those of the region that they change."""
+from imagestore.imaging.planning import crop_of
 
 _AROUND = ("shadow", "outline")
 """Effects that draw around the shape of the picture, so when it has its shape."""
@@ -48,16 +44,9 @@ def trim(canvas: Canvas, step: Step) -> None:
 def crop_and_pad(canvas: Canvas, step: Step) -> None:
     """c_, w_, h_, ar_: the one resample. Before effects, which then have fewer pixels to change, and whose
     strength is meant for the size that is delivered."""
-    regional = step.effect is not None and step.effect.name in _REGIONAL
-    if not (step.crop or ((step.width or step.height or step.aspect) and not regional)):
+    crop = crop_of(step, canvas.width, canvas.height, canvas.faces, lambda: _find_focus(canvas))
+    if crop is None:
         return
-    if step.gravity is not None:
-        hold = resolve(step.gravity, canvas.faces, lambda: _find_focus(canvas))
-    elif step.crop == "auto":
-        hold = resolve(crops.AUTO, canvas.faces, lambda: _find_focus(canvas))
-    else:
-        hold = crops.default_hold(step)
-    crop = crops.plan(step, canvas.width, canvas.height, hold)
     canvas.crop(crop)
     if crop.pads:
         canvas.change(lambda picture: backdrop.pad(picture, crop, step.background))

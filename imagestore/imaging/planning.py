@@ -1,0 +1,95 @@
+"""Planning: what a step will crop, and how large a copy of a picture serves a whole transformation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from imagestore.core.transformation.evaluation import assign, evaluate, holds
+from imagestore.core.transformation.model import Assignment, Choice, Component, Gravity, Node, Scope, Step
+from imagestore.imaging import crops
+from imagestore.imaging.geometry import Box, Crop, View
+from imagestore.imaging.gravity import Finder, resolve
+
+COPY_MARGIN = 1.5
+"""How many times the wanted size a reduced copy must have, so that what is made of it is as good as what is
+made of the original: 45 dB against a full decode."""
+
+_REGIONAL = ("blur_region", "pixelate_region")
+"""Effects whose w and h are those of the region that they change."""
+
+_WHOLE = ("auto_right", "auto_left", "ignore")
+"""Turns that come before sizes count."""
+
+
+def crop_of(
+    step: Step, width: int, height: int, faces: tuple[Box, ...] | None, find_focus: Finder
+) -> Crop | None:
+    """What the step does to a picture's size, None for nothing. Raises as `crops.plan` does."""
+    regional = step.effect is not None and step.effect.name in _REGIONAL
+    sized = step.width or step.height or step.aspect
+    if not (step.crop or (sized and not regional)):
+        return None
+    gravity = step.gravity or (Gravity("auto") if step.crop == "auto" else None)
+    hold = resolve(gravity, faces, find_focus) if gravity else crops.default_hold(step)
+    return crops.plan(step, width, height, hold)
+
+
+def copy_side(nodes: tuple[Node, ...], scope: Scope, faces: tuple[Box, ...] | None = None) -> int | None:
+    """The long side that a reduced copy of a picture must have at least for `nodes` to be made from it.
+
+    `scope` is that of the picture, upright. None where only the original will do: its pixels are looked at
+    before they are resampled, or it is not made smaller. Raises InvalidTransformation for what cannot be
+    done to the picture.
+    """
+    draft = _Draft(View.whole(scope.width, scope.height), faces)
+    own = replace(scope, variables=dict(scope.variables))
+    draft.follow(nodes, own)
+    needed = math.ceil(draft.view.scale * max(scope.width, scope.height) * COPY_MARGIN)
+    return None if draft.original or needed >= max(scope.width, scope.height) else needed
+
+
+class _Draft:
+    """The view that a render will have when it first needs pixels."""
+
+    def __init__(self, view: View, faces: tuple[Box, ...] | None) -> None:
+        self.view = view
+        self.original = False
+        self._faces = faces
+
+    def follow(self, nodes: tuple[Node, ...], scope: Scope) -> bool:
+        """Narrow the view as far as crops go; says whether the nodes behind these may narrow it further."""
+        for node in nodes:
+            scope.width, scope.height = self.view.size
+            if isinstance(node, Assignment):
+                assign(node, scope)
+            elif isinstance(node, Choice):
+                chosen = (branch.nodes for branch in node.branches if holds(branch.condition, scope))
+                if not self.follow(next(chosen, ()), scope):
+                    return False
+            elif not isinstance(node, Component) or not self._narrow(evaluate(node, scope)):
+                return False
+        return True
+
+    def _narrow(self, step: Step) -> bool:
+        if (step.effect and step.effect.name == "trim") or set(_WHOLE) & set(step.angle):
+            self.original = True
+            return False
+        width, height = self.view.size
+        faces = self._faces and tuple(face.shown(self.view.box, self.view.size) for face in self._faces)
+        crop = crop_of(step, width, height, faces, lambda: (width / 2, height / 2))
+        if crop is not None:
+            view = self.view.cropped(crop)
+            if view is None:
+                return False
+            self.view = view
+        needs_pixels = (
+            (crop and crop.pads)
+            or step.effect
+            or step.radius is not None
+            or step.border
+            or step.angle
+            or step.opacity is not None
+            or step.background
+        )
+        return not needs_pixels
