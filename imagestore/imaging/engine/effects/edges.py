@@ -1,0 +1,123 @@
+"""Effects along the edge of what is opaque: shadows and outlines, which may make the canvas grow."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from imagestore.core.transformation.model import Color
+from imagestore.imaging.engine.effects.blur import soften
+from imagestore.imaging.engine.effects.surroundings import Surroundings
+
+_GRAY = Color(128, 128, 128)
+_BLACK = Color(0, 0, 0)
+
+_SHADOW_REACH = 0.02
+"""How far a shadow falls where nobody says it, as a share of the longer side."""
+
+_LONGEST_SHADOW = 1000
+_GROWN_PIXELS = 1_500_000
+_GROWN_RADIUS = 12
+"""Outlines are drawn on no more pixels than these, and no wider, then enlarged: their contour is smooth."""
+
+
+def shadow(picture: Image.Image, around: Surroundings, strength: float) -> Image.Image:
+    """Put a soft shadow below the picture, `x` and `y` away from it; the canvas grows as far as it falls."""
+    picture = picture.convert("RGBA")
+    usual = max(1, round(max(picture.size) * _SHADOW_REACH))
+    shift_x, shift_y = (_bounded(usual if each is None else each) for each in (around.x, around.y))
+    radius = max(1.0, max(abs(shift_x), abs(shift_y)) / 2, usual / 3)
+    spread = math.ceil(radius * 2.5)
+    left, right = max(0, spread - shift_x), max(0, spread + shift_x)
+    top, bottom = max(0, spread - shift_y), max(0, spread + shift_y)
+    cast = Image.new("L", (picture.width + left + right, picture.height + top + bottom))
+    cast.paste(picture.getchannel("A"), (left + shift_x, top + shift_y))
+    cast = soften(cast, radius).point([round(value * strength / 100) for value in range(256)])
+    result = _flat(around.color or _GRAY, cast)
+    result.alpha_composite(picture, (left, top))
+    return result
+
+
+def _bounded(offset: float) -> int:
+    return round(min(max(offset, -_LONGEST_SHADOW), _LONGEST_SHADOW))
+
+
+def outline(
+    picture: Image.Image, around: Surroundings, mode: str, width: float, softness: float
+) -> Image.Image:
+    """Draw a line of `width` along the edge of what is opaque.
+
+    `outer` is outside of it, `inner` inside; `fill` and `inner_fill` colour all that the line encloses too.
+    """
+    picture = picture.convert("RGBA")
+    color, radius = around.color or _BLACK, softness / 100
+    if mode in ("inner", "inner_fill"):
+        return _line_inside(picture, color, width, radius, fill=mode == "inner_fill")
+    margin = round(width) + math.ceil(radius * 2.5) + 1
+    wide = Image.new("RGBA", (picture.width + 2 * margin, picture.height + 2 * margin))
+    wide.paste(picture, (margin, margin))
+    result = _flat(color, soften(_grow(wide.getchannel("A"), width), radius))
+    if mode == "outer":
+        result.alpha_composite(wide)
+    return result
+
+
+def _line_inside(
+    picture: Image.Image, color: Color, width: float, radius: float, *, fill: bool
+) -> Image.Image:
+    alpha = picture.getchannel("A")
+    if fill:
+        return _flat(color, soften(alpha, radius) if radius else alpha)
+    margin = round(width) + 1
+    outside = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin), 255)
+    outside.paste(ImageChops.invert(alpha), (margin, margin))
+    rim = soften(_grow(outside, width), radius)
+    result = picture.copy()
+    line = rim.crop((margin, margin, margin + picture.width, margin + picture.height))
+    result.paste((color.red, color.green, color.blue, 255), (0, 0), line)
+    result.putalpha(alpha)
+    return result
+
+
+def _grow(alpha: Image.Image, width: float) -> Image.Image:
+    """Make opaque what is within `width` of what is opaque; round at corners, smooth at its edge."""
+    factor = max(1, math.isqrt(alpha.width * alpha.height // _GROWN_PIXELS), int(width / _GROWN_RADIUS))
+    if factor == 1:
+        return soften(_widest(alpha, max(1, round(width))), 0.4)
+    small = _widest(alpha.reduce(factor), max(1, round(width / factor)))
+    extent = (0, 0, alpha.width / factor, alpha.height / factor)
+    grown = small.resize(alpha.size, Image.Resampling.BICUBIC, box=extent)
+    # Enlarging makes the edge as wide as `factor`; steeper around its middle, it is one pixel again.
+    steep = [min(255, max(0, round((value - 128) * factor + 128))) for value in range(256)]
+    return ImageChops.lighter(grown.point(steep), alpha)
+
+
+def _widest(alpha: Image.Image, radius: int) -> Image.Image:
+    """The highest value within a disk of `radius`: of each row that it spans, the highest along its width."""
+    values = np.asarray(alpha)
+    padded = np.pad(values, radius)
+    halves = {dy: int(math.sqrt((radius + 0.3) ** 2 - dy * dy)) for dy in range(radius + 1)}
+    result = np.zeros_like(values)
+    for half in sorted(set(halves.values())):
+        row = _highest_along(padded, half, radius)
+        for dy in (each for each in range(-radius, radius + 1) if halves[abs(each)] == half):
+            np.maximum(result, row[radius + dy : radius + dy + values.shape[0]], out=result)
+    return Image.fromarray(result)
+
+
+def _highest_along(padded: NDArray[np.uint8], half: int, radius: int) -> NDArray[np.uint8]:
+    width = padded.shape[1] - 2 * radius
+    highest = padded[:, radius : radius + width].copy()
+    for dx in range(1, half + 1):
+        np.maximum(highest, padded[:, radius - dx : radius - dx + width], out=highest)
+        np.maximum(highest, padded[:, radius + dx : radius + dx + width], out=highest)
+    return highest
+
+
+def _flat(color: Color, alpha: Image.Image) -> Image.Image:
+    result = Image.new("RGB", alpha.size, (color.red, color.green, color.blue))
+    result.putalpha(alpha)
+    return result

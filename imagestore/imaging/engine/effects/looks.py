@@ -1,0 +1,146 @@
+"""Looks: what an art filter is made of, and how it is carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
+
+from imagestore.imaging.engine.effects.artistic import rim
+from imagestore.imaging.engine.effects.blur import soften
+from imagestore.imaging.engine.effects.lattice import Colors, by_strips, luma, recolor
+
+Hex = str
+"""A colour as in `#rrggbb`, without the sign."""
+
+Mode = Literal["multiply", "screen", "overlay", "soft_light", "lighten", "darken", "color"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wash:
+    """A colour laid over everything, in one of the blend modes of CSS (Compositing and Blending, Level 1)."""
+
+    color: Hex
+    opacity: float
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Rim:
+    """The corners are drawn to a colour, from `start` of the way from the centre on."""
+
+    opacity: float
+    start: float = 0.4
+    color: Hex = "000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """In the order in which they are applied. What is not said changes nothing."""
+
+    sepia: float = 0
+    brightness: float = 1
+    contrast: float = 1
+    curve: float = 0
+    """How much of an S the tones get, -1 to 1; black and white stay, where `contrast` clips them."""
+    saturation: float = 1
+    gamma: tuple[float, float, float] = (1, 1, 1)
+    """Above 1 the middle of a channel becomes brighter."""
+    washes: tuple[Wash, ...] = ()
+    shadows: tuple[Hex, float] | None = None
+    lights: tuple[Hex, float] | None = None
+    """A colour that the dark parts are drawn to, and one for the bright ones, and how far."""
+    black: Hex = "000000"
+    white: Hex = "ffffff"
+    """What becomes of black and white: a faded print has neither."""
+    levels: int = 0
+    """How many flat tones are left, as of a woodcut; 0 leaves all."""
+    glow: float = 0
+    """How much of a soft copy is screened over, 0 to 1."""
+    rim: Rim | None = None
+    grain: float = 0
+    """The noise of film: its standard deviation, in steps of 255."""
+
+
+def render(picture: Image.Image, look: Look) -> Image.Image:
+    """The look on an RGB picture."""
+    result = recolor(picture, lambda colors: _grade(colors, look))
+    if look.glow:
+        soft = soften(result, max(picture.size) / 90)
+        result = Image.blend(result, ImageChops.screen(result, soft), look.glow)
+    if look.rim:
+        result.paste(_rgb(look.rim.color), (0, 0), rim(picture.size, look.rim.start, look.rim.opacity))
+    return _grained(result, look.grain) if look.grain else result
+
+
+def _grade(colors: Colors, look: Look) -> Colors:
+    bright = luma(colors)
+    colors = colors + (bright * _unit("ffe9c9") - colors) * look.sepia
+    colors = np.clip((colors * look.brightness - 0.5) * look.contrast + 0.5, 0, 1)
+    # The slope of this S in the middle is 1 + curve, and 1 - curve at its ends.
+    colors = colors - look.curve * np.sin(2 * np.pi * colors) / (2 * np.pi)
+    bright = luma(colors)
+    colors = np.clip(bright + (colors - bright) * look.saturation, 0, 1)
+    colors = colors ** (1 / np.array(look.gamma, dtype=np.float32))
+    for wash in look.washes:
+        colors = colors + (_blend(colors, _unit(wash.color), wash.mode) - colors) * wash.opacity
+    bright = luma(colors)
+    if look.shadows:
+        colors = colors + (_unit(look.shadows[0]) - colors) * (look.shadows[1] * (1 - bright) ** 2)
+    if look.lights:
+        colors = colors + (_unit(look.lights[0]) - colors) * (look.lights[1] * bright**2)
+    if look.levels:
+        stepped = np.clip(colors, 0, 1) * look.levels
+        inside = np.clip((stepped % 1 - 0.25) / 0.5, 0, 1)
+        colors = (np.floor(stepped) + inside * inside * (3 - 2 * inside)) / look.levels
+    black, white = _unit(look.black), _unit(look.white)
+    return np.asarray(black + (white - black) * np.clip(colors, 0, 1), dtype=np.float32)
+
+
+def _blend(below: Colors, color: Colors, mode: Mode) -> Colors:
+    match mode:
+        case "multiply":
+            result = below * color
+        case "screen":
+            result = below + color - below * color
+        case "lighten":
+            result = np.maximum(below, color)
+        case "darken":
+            result = np.minimum(below, color)
+        case "overlay":
+            result = np.where(below < 0.5, 2 * below * color, 1 - 2 * (1 - below) * (1 - color))
+        case "soft_light":
+            root = np.sqrt(np.maximum(below, 0))
+            bent = np.where(below <= 0.25, ((16 * below - 12) * below + 4) * below, root)
+            darker = below - (1 - 2 * color) * below * (1 - below)
+            result = np.where(color <= 0.5, darker, below + (2 * color - 1) * (bent - below))
+        case "color":
+            result = np.clip(color + luma(below) - luma(color), 0, 1)
+    return np.asarray(result)
+
+
+def _grained(picture: Image.Image, amount: float) -> Image.Image:
+    """The same grain for the same size, so that one URL is always one picture."""
+    noise = np.random.default_rng(7).standard_normal((509, picture.width), dtype=np.float32) * amount
+    # Fine grain has clumps: neighbours share a part of it.
+    noise = (noise + 0.5 * (np.roll(noise, 1, 0) + np.roll(noise, 1, 1))) / np.float32(1.22)
+
+    def add(strip: Image.Image, top: int) -> Image.Image:
+        values = np.asarray(strip, dtype=np.float32)
+        rows = np.arange(top, top + strip.height) % len(noise)
+        middle = 1 - np.abs(values.mean(axis=-1, keepdims=True) / 127.5 - 1) * 0.6
+        return Image.fromarray(np.clip(values + noise[rows, :, None] * middle + 0.5, 0, 255).astype(np.uint8))
+
+    return by_strips(picture, add)
+
+
+def _rgb(color: Hex) -> tuple[int, int, int]:
+    red, green, blue = bytes.fromhex(color)
+    return red, green, blue
+
+
+def _unit(color: Hex) -> NDArray[np.floating[Any]]:
+    return np.array(_rgb(color), dtype=np.float32) / 255
