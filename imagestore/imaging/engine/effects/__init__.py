@@ -1,4 +1,4 @@
-"""Effects: one table from the name that `e_` takes to the function that does it. (`trim` is a crop.)"""
+"""Effects: one table from the name that `e_` takes to the function that does it."""
 
 from __future__ import annotations
 
