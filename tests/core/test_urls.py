@@ -8,14 +8,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from imagestore.core.errors import InvalidKey, RouteNotFound, SignatureExpired, SignatureInvalid
+from imagestore.core.errors import (
+    InvalidKey,
+    InvalidTransformation,
+    RouteNotFound,
+    SignatureExpired,
+    SignatureInvalid,
+)
 from imagestore.core.image import check_key
+from imagestore.core.transformation.parsing import parse
 from imagestore.core.urls import (
     DeliveryRequest,
     check_signature,
     delivery_path,
+    is_signed,
     parse_delivery,
     sign,
+    sign_delivery,
     signed_query,
 )
 
@@ -35,9 +44,33 @@ SEGMENTS = st.one_of(
     st.text(max_size=12),
     st.from_regex(r"v[0-9]{1,17}", fullmatch=True),
     st.sampled_from(["v1", "v", "v٣", "s--abcdefgh--", "", "...", "%2F", "?", "#", "+", ";"]),
+    st.sampled_from(["w_100", "c_fill,w_5", "$a_1", "if_end", "w_100,x", "a_folder", "l_text:Arial_20:x"]),
 )
 KEYS = st.lists(SEGMENTS, min_size=1, max_size=4).map("/".join).filter(is_key)
 VERSIONS = st.one_of(st.none(), st.integers(1, 10**15 - 1))
+TRANSFORMATIONS = st.sampled_from(
+    ["", "w_100", "c_fill,w_5/e_sepia", "l_text:Arial_20:50%25 of%2C é?#/fl_layer_apply", "$a_!x y!,w_5"]
+)
+SIGNATURES = st.sampled_from(["", "abcdefgh", "-_" * 16])
+
+
+@given(KEYS, VERSIONS, TRANSFORMATIONS, SIGNATURES)
+@example("w_100", None, "", "")
+@example("w_100/a", None, "", "")
+@example("w_100/a", None, "w_5", "abcdefgh")
+@example("w_100/", None, "w_5", "")
+@example("v1", None, "", "abcdefgh")
+@example("a", 7, "", "abcdefgh")
+def test_all_that_a_path_says_is_read_back(
+    key: str, version: int | None, transformation: str, signature: str
+) -> None:
+    path = delivery_path("pictures", key, version, transformation=transformation, signature=signature)
+    assert path.isascii()
+    assert not set(path) & set(' ?#"<>\\^`{|}')
+    found = parse_delivery("pictures", unquote(path.removeprefix(FRONT)))
+    assert (found.key, found.transformation) == (key, parse(transformation))
+    assert found.signature == (signature or None)
+    assert found.version == version or (version is None and found.version == 1)
 
 
 @given(KEYS, VERSIONS)
@@ -99,6 +132,110 @@ def test_what_a_url_asks_for(rest: str, key: str, version: int | None) -> None:
 def test_what_no_url_can_ask_for(rest: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         parse_delivery("pictures", rest)
+
+
+@pytest.mark.parametrize(
+    ("rest", "transformation", "version", "key"),
+    [
+        ("w_100/a.jpg", "w_100", None, "a.jpg"),
+        ("w_100/v12/a.jpg", "w_100", 12, "a.jpg"),
+        ("c_fill,w_5/e_sepia/a/b", "c_fill,w_5/e_sepia", None, "a/b"),
+        ("w_100,folder/a", "", None, "w_100,folder/a"),
+        ("my_folder/w_100/a", "", None, "my_folder/w_100/a"),
+        ("w_100/folder/h_100/a", "w_100", None, "folder/h_100/a"),
+        ("v1/w_100/a", "", 1, "w_100/a"),
+        ("w_100", "", None, "w_100"),
+        ("w_100/", "", None, "w_100/"),
+        ("w_100/h_5", "w_100", None, "h_5"),
+        ("w_100/v1", "w_100", None, "v1"),
+        ("if_w_gt_5/w_5/if_end/a", "if_w_gt_5/w_5/if_end", None, "a"),
+        ("$a_5/w_$a/a", "$a_5/w_$a", None, "a"),
+        ("l_text:Arial_20:a%2Cb%2Fc/a", "l_text:Arial_20:a%2Cb%2Fc", None, "a"),
+        ("W_100/a", "", None, "W_100/a"),
+    ],
+)
+def test_where_the_key_begins(rest: str, transformation: str, version: int | None, key: str) -> None:
+    found = parse_delivery("pictures", rest)
+    assert (found.transformation, found.version, found.key) == (parse(transformation), version, key)
+    assert found.signature is None
+
+
+def test_a_folder_that_reads_as_a_component_is_told_from_one() -> None:
+    with pytest.raises(InvalidTransformation, match="put v1/ before it"):
+        parse_delivery("pictures", "a_folder/x.jpg")
+    assert delivery_path("pictures", "a_folder/x.jpg") == FRONT + "v1/a_folder/x.jpg"
+    with pytest.raises(InvalidTransformation) as raised:
+        parse_delivery("pictures", "w_many,h_5/x.jpg")
+    assert "v1/" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("key", "extension"),
+    [
+        ("a.jpg", "jpg"),
+        ("a.tar.GZ", "gz"),
+        ("a", ""),
+        (".jpg", ""),
+        ("a.b/c", ""),
+        ("a.", ""),
+        ("a.j pg", ""),
+        ("a.jpg/", ""),
+        ("a.verylongextension", ""),
+    ],
+)
+def test_the_extension_of_a_key(key: str, extension: str) -> None:
+    assert DeliveryRequest("pictures", key).extension == extension
+
+
+SDK_URLS = [
+    # secret, path as it is sent: made with cloudinary 1.46.3 of PyPI
+    ("b", "s--Ai4Znfl3--/c_crop,h_20,w_10/image.jpg"),
+    (
+        "b",
+        "s--tFmIF4nw--/l_text:Arial_20:Hi%252C%20%24%28n%29%20100%25%252Fx/v12/a%20b/%C3%A9.jpg.png",
+    ),
+    ("b", "s--GaUm4GQvyQPdszHTcXd8MzNGBTA7duTF--/w_5/v1/a%20b/%C3%A9.jpg"),
+    ("b", "s--imGwGFPS--/c_scale,w_5/a"),
+]
+
+
+@pytest.mark.parametrize(("secret", "sent"), SDK_URLS)
+def test_a_signature_made_by_the_sdk_holds(secret: str, sent: str) -> None:
+    found = parse_delivery("pictures", unquote(sent), sent)
+    assert is_signed(found, secret)
+    assert not is_signed(found, secret + "x")
+
+
+@pytest.mark.parametrize(
+    ("sent", "altered"),
+    [
+        (SDK_URLS[0][1], SDK_URLS[0][1].replace("w_10", "w_11")),
+        (SDK_URLS[0][1], SDK_URLS[0][1].replace("image", "other")),
+        (SDK_URLS[0][1], SDK_URLS[0][1].replace("/c_crop,h_20,w_10", "")),
+        (SDK_URLS[0][1], SDK_URLS[0][1].replace("Ai4Znfl3", "Ai4Znfl4")),
+        (SDK_URLS[0][1], SDK_URLS[0][1].replace("Ai4Znfl3", "Ai4Znfl3A")),
+        (SDK_URLS[2][1], SDK_URLS[2][1].replace("GaUm4GQvyQPdszHTcXd8MzNGBTA7duTF", "GaUm4GQv")),
+    ],
+)
+def test_an_altered_delivery_url_is_not_signed(sent: str, altered: str) -> None:
+    assert sent != altered
+    found = parse_delivery("pictures", unquote(altered), altered)
+    short_of_a_long_one = "GaUm4GQv--" in altered  # eight characters of SHA-256 are a signature too
+    assert is_signed(found, "b") is short_of_a_long_one
+
+
+@given(KEYS, VERSIONS, TRANSFORMATIONS)
+def test_a_signature_of_ours_holds(key: str, version: int | None, transformation: str) -> None:
+    signature = sign_delivery("secret", transformation, key)
+    path = delivery_path("pictures", key, version, transformation=transformation, signature=signature)
+    sent = path.removeprefix(FRONT)
+    assert is_signed(parse_delivery("pictures", unquote(sent), sent), "secret")
+    assert is_signed(parse_delivery("pictures", unquote(sent)), "secret")
+    assert not is_signed(parse_delivery("pictures", unquote(sent), sent), "other")
+
+
+def test_without_a_signature_a_url_is_not_signed() -> None:
+    assert not is_signed(parse_delivery("pictures", "w_5/a"), "")
 
 
 PATH, EXPIRES = "/pictures/image/upload/日本 1.jpg", 2_000_000_000
