@@ -16,6 +16,7 @@ from imagestore.core.transformation.model import (
     Node,
     Scope,
     Step,
+    Text,
 )
 from imagestore.core.transformation.parsing import parse
 from imagestore.imaging import placement
@@ -23,6 +24,7 @@ from imagestore.imaging.engine import encoding, layers
 from imagestore.imaging.engine.canvas import Canvas
 from imagestore.imaging.engine.loading import expose
 from imagestore.imaging.engine.picture import Picture
+from imagestore.imaging.engine.text import draw_text
 from imagestore.imaging.formats import by_name
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.limits import Limits
@@ -170,8 +172,8 @@ class _Walk:
 
     def _open_layer(self, node: Layer, scope: Scope) -> Canvas:
         source = source_of(node, scope)
-        if not isinstance(source, str):
-            raise InvalidTransformation("l_text is not drawn yet.")
+        if isinstance(source, Text):
+            return Canvas(Picture([draw_text(source, evaluate(node.drawing, scope))]))
         if source not in self._request.layers:
             raise InvalidTransformation(f"l_{source}: there is no such image to lay over this one.")
         return self.open(self._request.layers[source])

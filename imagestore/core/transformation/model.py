@@ -80,8 +80,9 @@ class Layer:
     `source` is the key of an image of the same bucket, a `$variable` that holds one, or a text: what
     `evaluation.source_of` reads. `under` is for `u_`. The parameters of `place` are evaluated on the picture
     below, those of `chain` on the layer itself. `drawing` says how a text is drawn before the chain begins:
-    its colour (`co`), the lines around its letters (`bo`, where the style has `stroke`), and the box that it
-    is broken into lines for (`c_fit` with `w` and `h`); it is empty for an image.
+    its colour (`co`) and background (`b`), the lines around its letters (`bo`, where the style has `stroke`),
+    the box that it is broken into lines for (`c_fit` with `w` and `h`), and `fl_text_no_trim`; it is empty
+    for an image.
     """
 
     source: str | Wording

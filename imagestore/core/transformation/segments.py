@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.effects import BLENDS
 from imagestore.core.transformation.expressions import parse_condition, parse_value, write
-from imagestore.core.transformation.flags import APPLY
+from imagestore.core.transformation.flags import APPLY, split_flags
 from imagestore.core.transformation.literals import Unfit
 from imagestore.core.transformation.model import Assignment, Component, Wording
 from imagestore.core.transformation.outputs import TAKES as OUTPUTS
@@ -28,6 +28,13 @@ _PART = re.compile(r"\$([A-Za-z][A-Za-z0-9]*)_(.*)|([a-z]+)_(.*)", re.DOTALL)
 _NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _NAMED_TAKES = "a name of 1 to 100 letters, digits, - and _; several are joined by '.'"
 _CONDITION_TAKES = "a condition such as w_gt_300_and_ar_lt_1:1, else or end"
+
+_FRACTION = re.compile(r"\d*\.\d+")
+_KEEP_ROOM = "text_no_trim"
+"""The flag that says how a text is drawn."""
+_RELATIVE = ("relative", "region_relative")
+_OF_THE_LAYER = (*_RELATIVE, _KEEP_ROOM)
+"""Flags that change the layer itself, not how it is laid."""
 
 Pair = tuple[str, str]
 
@@ -91,24 +98,34 @@ def part_placing(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
             placing.append((name, value))
         elif name == "fl":
             placing.append((name, value))
-            if relative := [each for each in value.split(".") if each.endswith("relative")]:
-                own.append((name, ".".join(relative)))
+            if others := [each for each in split_flags(value) if each in _OF_THE_LAYER]:
+                own.append((name, ".".join(others)))
         else:
             own.append((name, value))
     return placing, own
 
 
 def part_drawing(source: str | Wording, steps: list[Pair]) -> tuple[Component, list[Pair]]:
-    """What says how a text is drawn, and what is done to it then."""
+    """What says how a text is drawn, and what is done to it then.
+
+    A size in fractions does not wrap the text, but resizes its picture, as anybody's.
+    """
     if not isinstance(source, Wording):
         return Component(()), steps
-    names = {"co"} | ({"bo"} if has_stroke(source) else set())
-    if ("c", "fit") in steps:
+    names = {"b", "co"} | ({"bo"} if has_stroke(source) else set())
+    flags = [flag for name, value in steps if name == "fl" for flag in split_flags(value)]
+    sizes = [value for name, value in steps if name in ("w", "h")]
+    fractions = any(_FRACTION.fullmatch(size) for size in sizes) or {*_RELATIVE} & {*flags}
+    if ("c", "fit") in steps and not fractions:
         names |= {"c", "w", "h"}
-    return (
-        component_of([(name, value) for name, value in steps if name in names]),
-        [(name, value) for name, value in steps if name not in names],
-    )
+    drawing = [(name, value) for name, value in steps if name in names]
+    own = [(name, value) for name, value in steps if name not in names]
+    if _KEEP_ROOM in flags:
+        drawing.append(("fl", _KEEP_ROOM))
+        flags = [flag for flag in flags if flag != _KEEP_ROOM]
+        own = [(name, value) for name, value in own if name != "fl"]
+        own += [("fl", ".".join(flags))] if flags else []
+    return component_of(drawing), own
 
 
 def condition_of(value: str) -> str:

@@ -44,7 +44,7 @@ _STYLES: dict[str, tuple[str, Any]] = {
 _IGNORED = ("antialias", "hinting")
 """How letters are rasterised at the sizes of screens of old: nothing to choose here."""
 _AMOUNTS = {
-    "size": Amount(1, 2000, whole=False),
+    "size": Amount(1, 1000, whole=False),
     "letter_spacing": Amount(-500, 500, whole=False),
     "line_spacing": Amount(-2000, 2000, whole=False),
 }
