@@ -80,7 +80,7 @@ class Ground:
     def read(self, text: str, scope: Scope) -> Color | Fill:
         kind, *arguments = text.split(":")
         if kind == "auto":
-            return Fill("auto", tuple(arguments))
+            return Fill("auto", (*(arguments or self._AUTO[:1]),))
         if kind == "blurred":
             filled = [*arguments, *self._UNSAID[len(arguments) :]]
             amounts = [each.read(one, scope) for each, one in zip(self._BLURRED, filled, strict=True)]

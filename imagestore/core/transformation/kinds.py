@@ -60,7 +60,7 @@ def words_of(text: str, scope: Scope) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A number between `low` and `high`; a `whole` one is rounded."""
+    """A number between `low` and `high`; a `whole` one is rounded to an int."""
 
     low: float
     high: float
@@ -83,7 +83,7 @@ class Amount:
     def _check(self, value: Value) -> float:
         number = number_of(value).value
         if self.whole:
-            number = float(_round(number))
+            number = _round(number)
         if not self.low <= number <= self.high:
             raise Unfit(f"it comes to {write_value(number)}")
         return number
@@ -254,6 +254,7 @@ class Turns:
         return tuple(
             cast("Angle", each) if each in self._WORDS else self._turn(each, scope)
             for each in self._split(self.tidy(text))
+            if each != "0"
         )
 
     def _turn(self, text: str, scope: Scope) -> float:
