@@ -11,13 +11,16 @@ from imagestore.core.transformation.features import COMPASS
 from imagestore.core.transformation.flags import OUTPUT_FLAGS
 from imagestore.core.transformation.model import CropMode
 
+HOLDS = (*COMPASS, "face", "faces", "auto", "xy_center", "face:center", "custom", "auto:face")
+TEXTS = ("Hello", "two%20words", "%D8%B3%D9%84%D8%A7%D9%85", "%E0%A4%B9%E0%A4%BF", "a%0Ab", "1")
+STYLES = ("Arial_20", "Courier_7_bold", "Times_90_italic_underline", "x_40_letter_spacing_4_center")
 COLORS = ("red", "rgb:3080f0", "rgb:ffffff80", "white", "navy")
 FORMATS = ("jpg", "png", "webp", "gif", "tiff", "avif")
 NO_EFFECT_OF_A_STEP = BLENDS | {"displace"}
 
 
 def random_transformation(rng: random.Random, *, layers: tuple[str, ...] = (), deep: bool = True) -> str:
-    """One to four components. `layers` are keys of images to lay over; `deep` allows layers and conditions."""
+    """One to four nodes. `layers` are keys of images to lay over; `deep` allows layers and conditions."""
     nodes: list[str] = []
     for _ in range(rng.randint(1, 4)):
         kinds: list[Callable[[], str]] = [lambda: component(rng)] * 5
@@ -49,9 +52,7 @@ def sizes(rng: random.Random) -> Iterator[tuple[str, str]]:
     if rng.random() < 0.6:
         yield (
             "g",
-            rng.choice(
-                [*COMPASS, "face", "faces", "auto", "xy_center", "face:center", "custom", "auto:face"]
-            ),
+            rng.choice(HOLDS),
         )
 
 
@@ -104,16 +105,12 @@ def condition(rng: random.Random) -> str:
 
 
 def variable(rng: random.Random) -> str:
-    return f"$size_{rng.choice(['40', '0.5', 'iw_div_3'])}/c_{rng.choice(['fill', 'fit', 'pad'])},w_$size,h_$size"
+    size, mode = rng.choice(["40", "0.5", "iw_div_3"]), rng.choice(["fill", "fit", "pad"])
+    return f"$size_{size}/c_{mode},w_$size,h_$size"
 
 
 def text_layer(rng: random.Random) -> str:
-    text = rng.choice(
-        ["Hello", "two%20words", "%D8%B3%D9%84%D8%A7%D9%85", "%E0%A4%B9%E0%A4%BF", "a%0Ab", "1"]
-    )
-    style = rng.choice(
-        ["Arial_20", "Courier_7_bold", "Times_90_italic_underline", "x_40_letter_spacing_4_center"]
-    )
+    text, style = rng.choice(TEXTS), rng.choice(STYLES)
     return f"l_text:{style}:{text},co_{rng.choice(COLORS)}/{place(rng)}"
 
 

@@ -1,4 +1,4 @@
-"""Valid transformations at random, of pictures of every kind: each is carried out or refused for a reason."""
+"""Valid transformations at random, of pictures of every kind: carried out or refused for a reason."""
 
 from __future__ import annotations
 
