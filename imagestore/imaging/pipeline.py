@@ -14,18 +14,19 @@ from imagestore.core.transformation.model import (
     Component,
     Layer,
     Node,
+    Output,
     Scope,
     Step,
     Text,
 )
 from imagestore.core.transformation.parsing import parse
 from imagestore.imaging import placement
-from imagestore.imaging.engine import encoding, layers
+from imagestore.imaging.engine import encoding, layers, metadata
 from imagestore.imaging.engine.canvas import Canvas
 from imagestore.imaging.engine.loading import expose
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.text import draw_text
-from imagestore.imaging.formats import by_name
+from imagestore.imaging.formats import animates, by_name
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.limits import Limits
 from imagestore.imaging.steps import STEPS
@@ -83,44 +84,49 @@ def render(request: RenderRequest) -> Rendered:
     ImageLimitExceeded or DecodeTimeout for a picture that cannot be decoded within the limits.
     """
     transformation = parse(request.transformation)
-    walk = _Walk(request)
-    canvas = walk.open(request.source, page=transformation.output.page)
+    output = transformation.output
+    walk = _Walk(request, output)
+    canvas = walk.open(request.source, page=output.page)
     scope = Scope(
         width=canvas.width,
         height=canvas.height,
         initial_width=canvas.width,
         initial_height=canvas.height,
+        pages=canvas.pages,
         faces=len(canvas.faces or ()),
         tags=request.tags,
         context=request.context,
     )
     walk.carry_out(transformation.nodes, canvas, scope)
     picture = canvas.picture
-    data, quality = encoding.encode(picture, request.format)
+    kept = metadata.read_file(request.source.data, by_name(request.source.format), output.flags)
+    encoded = encoding.encode(picture, request.format, output, metadata=kept)
     return Rendered(
-        data=data,
+        data=encoded.data,
         format=request.format,
         width=picture.width,
         height=picture.height,
-        frames=len(picture.frames),
-        quality=quality,
+        frames=encoded.frames,
+        quality=encoded.quality,
     )
 
 
 class _Walk:
     """One render's way through its nodes."""
 
-    def __init__(self, request: RenderRequest) -> None:
+    def __init__(self, request: RenderRequest, output: Output) -> None:
         self._request = request
+        self._output = output
 
     def open(self, source: Source, *, page: int | None = None) -> Canvas:
         size = (source.width, source.height) if source.width and source.height else None
+        format = by_name(source.format)
         negative = expose(
             source.data,
-            by_name(source.format),
+            format,
             size=size,
             page=page,
-            animated=self._request.format in ("gif", "webp"),
+            animated=animates(by_name(self._request.format), self._output, format),
             faces=source.faces,
         )
         return Canvas(negative)

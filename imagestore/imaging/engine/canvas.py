@@ -40,6 +40,11 @@ class Canvas:
         return len(self._picture.frames) if self._picture else self._source.frames
 
     @property
+    def pages(self) -> int:
+        """How many frames or pages the file has, whichever are shown."""
+        return self._negative.pages if self._negative else 1
+
+    @property
     def faces(self) -> tuple[Box, ...] | None:
         return self._picture.faces if self._picture else faces_in(self._source.faces, self._view)
 

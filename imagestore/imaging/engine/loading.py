@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from imagestore.core.errors import InvalidTransformation
+from imagestore.imaging.engine.animation import Reel
 from imagestore.imaging.engine.colors import drop_opaque_alpha, expand, to_srgb
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, resample
@@ -32,7 +33,6 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_ENDLESS = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Negative:
     frames: int
     page: int
     faces: tuple[Box, ...] | None
+    pages: int = 1
 
     def as_stored(self) -> Negative:
         """The same without the turn that its EXIF orientation asks for; its faces are not known then."""
@@ -66,16 +67,17 @@ class Negative:
         check_size(*view.size, self.frames)
         frames: list[Image.Image] = []
         durations: list[int] = []
-        with self._opened() as image:
-            loop = image.info.get("loop", _ENDLESS if self.format == WEBP else 1)
-            for number in range(self.page, self.page + self.frames):
-                image.seek(number)
-                frames.append(self._develop_frame(image, view))
-                durations.append(int(image.info.get("duration", 0)))
+        with _opened(self.data, self.format) as image:
+            reel = Reel(image, self.data, self.format)
+            plays = reel.plays
+            whole = [(reel.still(), 0)] if (self.page, self.frames) == (0, 1) else None
+            for frame, duration in whole or reel.play(self.page, self.frames):
+                frames.append(self._develop_frame(frame, view))
+                durations.append(duration)
         if len({frame.mode for frame in frames}) > 1:
             frames = [frame.convert("RGBA") for frame in frames]
         still = len(frames) == 1
-        return Picture(frames, [] if still else durations, 0 if still else loop, faces_in(self.faces, view))
+        return Picture(frames, [] if still else durations, 0 if still else plays, faces_in(self.faces, view))
 
     def _develop_frame(self, image: Image.Image, view: View) -> Image.Image:
         box = stored_box(view.box, self.width, self.height, self.orientation)
@@ -95,11 +97,6 @@ class Negative:
             return frame.transpose(turn)
         return frame.copy() if frame is image else frame
 
-    @contextmanager
-    def _opened(self) -> Iterator[Image.Image]:
-        with _opened(self.data, self.format) as image:
-            yield image
-
 
 def expose(
     data: bytes | Path,
@@ -117,15 +114,16 @@ def expose(
     `render` does.
     """
     with _opened(data, format) as image:
-        pages = 1 if format == JPEG else getattr(image, "n_frames", 1)
+        reel = Reel(image, data, format)
+        pages, moves = reel.count, reel.moves
         # Pillow turns a TIFF itself, and says its sides as they are then.
         orientation = UPRIGHT if format == TIFF else read_orientation(image)
-        width, height = oriented_size(*image.size, orientation)
+        width, height = oriented_size(*reel.size, orientation)
     if page is not None and page > pages:
         raise InvalidTransformation.of("pg", str(page), f"1 to {pages} for this picture")
-    frames = pages if animated and page is None and format != TIFF else 1
+    frames = pages if animated and page is None and moves else 1
     width, height = size or (width, height)
-    return Negative(data, format, width, height, orientation, frames, (page or 1) - 1, faces)
+    return Negative(data, format, width, height, orientation, frames, (page or 1) - 1, faces, pages)
 
 
 @contextmanager

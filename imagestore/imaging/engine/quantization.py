@@ -1,0 +1,115 @@
+"""Palettes: a picture in at most 256 colours, exactly where it has no more."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+MOST = 256
+_SAMPLE = 128
+_ROUNDS = 3
+_STEP = 2
+"""Bits that colours are rounded off by before they are gathered, where there is transparency."""
+
+
+def quantize(
+    frame: Image.Image, colors: int = MOST, *, dither: bool = True, sample: int = _SAMPLE
+) -> Image.Image:
+    """A P picture that looks like `frame`, RGB or RGBA; a transparent one's palette is RGBA.
+
+    Colours are chosen by so many of its pixels, squared.
+    """
+    exact = find_colors([frame], colors)
+    if exact is not None:
+        return apply_exactly(frame, exact)
+    if frame.mode == "RGBA":
+        return _quantize_transparent(frame, colors)
+    thinned = _thin(frame, sample)
+    palette = thinned.quantize(colors, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+    return frame.quantize(
+        palette=palette, dither=Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
+    )
+
+
+def find_colors(frames: list[Image.Image], most: int) -> NDArray[np.uint32] | None:
+    """All colours of the frames, as `pack` makes them and in order; None if there are more than `most`."""
+    found: NDArray[np.uint32] = np.empty(0, np.uint32)
+    for frame in frames:
+        if frame.getcolors(most) is None:
+            return None
+        found = np.union1d(found, pack(frame))
+        if len(found) > most:
+            return None
+    return found
+
+
+def pack(frame: Image.Image) -> NDArray[np.uint32]:
+    """One number for each pixel of an RGB or RGBA picture; the same one for all that is fully transparent."""
+    pixels: NDArray[np.uint32] = np.asarray(frame.convert("RGBA")).view("<u4")[..., 0].astype(np.uint32)
+    return np.where(pixels >> 24 == 0, np.uint32(0), pixels)
+
+
+def apply_exactly(frame: Image.Image, colors: NDArray[np.uint32]) -> Image.Image:
+    """`frame` in a palette that has each of its colours."""
+    indices = np.searchsorted(colors, pack(frame)).astype(np.uint8)
+    return _with_palette(indices, colors.astype("<u4").view(np.uint8).reshape(-1, 4), frame.mode)
+
+
+def _with_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], mode: str) -> Image.Image:
+    made = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
+    made.putpalette(palette[:, : len(mode)].tobytes(), mode)
+    return made
+
+
+def _thin(frame: Image.Image, side: int) -> Image.Image:
+    """Some of the frame's pixels, evenly from all over: enough to know its colours by."""
+    return frame.resize([min(side, length) for length in frame.size], Image.Resampling.NEAREST)
+
+
+def _quantize_transparent(frame: Image.Image, colors: int) -> Image.Image:
+    """Pillow's octree, the one way of its that knows transparency, made better by k-means (Lloyd, 1957).
+
+    Colours count by how opaque they are: premultiplied.
+    """
+    keys, inverse, counts = np.unique(_round_off(np.asarray(frame)), return_inverse=True, return_counts=True)
+    gathered = _premultiply(keys.astype("<u4").view(np.uint8).reshape(-1, 4))
+    rough = _thin(frame, _SAMPLE).quantize(colors, Image.Quantize.FASTOCTREE).getpalette("RGBA") or []
+    centres = _premultiply(np.array(rough, np.uint8).reshape(-1, 4)[:colors])
+    for _ in range(_ROUNDS):
+        nearest = _find_nearest(gathered, centres)
+        weights = np.bincount(nearest, counts, len(centres))
+        for channel in range(4):
+            sums = np.bincount(nearest, counts * gathered[:, channel], len(centres))
+            centres[:, channel] = np.where(weights > 0, sums / np.maximum(weights, 1), centres[:, channel])
+    indices = _find_nearest(gathered, centres).astype(np.uint8)[inverse]
+    alpha = np.maximum(centres[:, 3:], 1e-3)
+    palette = np.concatenate([centres[:, :3] * 255 / alpha, centres[:, 3:]], axis=1)
+    return _with_palette(
+        indices.reshape(frame.height, frame.width), np.clip(np.rint(palette), 0, 255).astype(np.uint8), "RGBA"
+    )
+
+
+def _round_off(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Colours with fewer bits, in the middle of what they stand for; no and full opacity stay as they are."""
+    rounded = pixels >> _STEP << _STEP | (1 << _STEP - 1)
+    alpha = pixels[..., 3]
+    rounded[..., 3] = np.where((alpha == 0) | (alpha == 255), alpha, rounded[..., 3])
+    rounded[alpha == 0] = 0
+    return np.ascontiguousarray(rounded).view("<u4")[..., 0].astype(np.uint32)
+
+
+def _premultiply(colors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    made = colors.astype(np.float32)
+    made[:, :3] *= made[:, 3:] / 255
+    return made
+
+
+def _find_nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Of each point the nearest centre, some thousands of points at a time, for the memory's sake."""
+    squares = (centres**2).sum(axis=1) / 2
+    parts = [
+        np.argmax(points[start : start + 8192] @ centres.T - squares, axis=1)
+        for start in range(0, len(points), 8192)
+    ]
+    return np.concatenate(parts)
