@@ -17,7 +17,7 @@ from imagestore.imaging.engine.colors import drop_opaque_alpha, expand, to_srgb
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, resample
 from imagestore.imaging.engine.verification import decoding, read_orientation
-from imagestore.imaging.formats import JPEG, TIFF, WEBP, Format
+from imagestore.imaging.formats import JPEG, TIFF, Format
 from imagestore.imaging.geometry import UPRIGHT, Box, View, check_size, oriented_size, stored_box
 
 MARGIN = 1.5
