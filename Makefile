@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick faults lint bench docs-check clean
+.PHONY: help run test quick faults lint bench contact-sheet docs-check clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -46,6 +46,10 @@ lint: $(VENV)/.tests ## check style, types and the direction of imports
 
 bench: $(VENV)/.tests ## measure the service
 	$(BIN)/python -m tests.bench
+
+PHOTOS ?=
+contact-sheet: $(VENV)/.tests ## show every transformation on the photos of PHOTOS=folder, else on made ones
+	$(BIN)/python -m tests.contact_sheet $(PHOTOS)
 
 docs-check: $(VENV)/.tests ## compare the docs with the code
 	$(BIN)/pytest tests/rules/test_docs.py
