@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.literals import Unfit
@@ -38,6 +39,10 @@ _UNREADABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def parse(text: str) -> Transformation:
     """Read `c_fill,w_300/e_sepia`, percent-decoded once. Raises InvalidTransformation."""
+    return _read_again(text) if len(text) <= _REMEMBERED else _read(text)
+
+
+def _read(text: str) -> Transformation:
     if len(text) > LONGEST:
         raise InvalidTransformation(f"A transformation has {LONGEST} characters at most: use fewer.")
     if _UNREADABLE.search(text):
@@ -45,6 +50,11 @@ def parse(text: str) -> Transformation:
     whole = _Reading().read(text)
     check_bounds(whole)
     return whole
+
+
+_REMEMBERED = 500
+_read_again = lru_cache(maxsize=1024)(_read)
+"""The same few texts stand in most URLs; long ones are not remembered, so that what is has a bound."""
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.expressions import (
@@ -25,7 +26,7 @@ LONGEST = 65_536
 _FACE_EFFECTS = ("blur_faces", "pixelate_faces")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Transformation:
     """What a URL asks to be done, in order, and what the answer is to be."""
 
@@ -37,6 +38,10 @@ class Transformation:
 
         What the answer is to be stands last, whatever the order was.
         """
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return "/".join(filter(None, [*_segments(self.nodes), write_output(self.output)]))
 
     def layer_keys(self) -> tuple[str, ...]:
