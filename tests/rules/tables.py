@@ -21,6 +21,11 @@ from imagestore.app import create_app
 from imagestore.cli.statuses import MEANINGS, status_of
 from imagestore.core.errors import leaves
 from imagestore.core.metrics import TABLE
+from imagestore.core.transformation.effects import EFFECTS, Argument
+from imagestore.core.transformation.flags import APPLY, OUTPUT_FLAGS, STEP_FLAGS
+from imagestore.core.transformation.outputs import TAKES as OUTPUTS
+from imagestore.core.transformation.parameters import PARAMETERS
+from imagestore.core.transformation.segments import NAMES, STRUCTURE
 from imagestore.services import Services
 from imagestore.settings import Settings, environment_name
 
@@ -221,6 +226,55 @@ def metrics_table() -> str:
     return "\n".join(lines)
 
 
+def parameters_table() -> str:
+    """Every parameter of a transformation: what it does and what it takes."""
+    rows = {
+        name: (each.about, each.kind.takes) for name, each in PARAMETERS.items() if name not in ("e", "fl")
+    }
+    rows |= {name: (about, takes) for name, (takes, about) in OUTPUTS.items()}
+    rows |= {
+        "e": (PARAMETERS["e"].about, "see [effects](#effects)"),
+        "fl": (PARAMETERS["fl"].about, "see [flags](#flags)"),
+        "l": (STRUCTURE["l"], "see [layers](#layers)"),
+        "u": (STRUCTURE["u"], "see [layers](#layers)"),
+        "t": (STRUCTURE["t"], "see [named transformations](#named-transformations)"),
+        "if": (STRUCTURE["if"], "see [conditions](#conditions)"),
+        "$": (STRUCTURE["$"], "see [variables and arithmetic](#variables-and-arithmetic)"),
+    }
+    assert set(rows) == NAMES | {"$"}
+    lines = ["| parameter | what it does | what it takes |", "| --- | --- | --- |"]
+    for name, (about, takes) in sorted(rows.items()):
+        written = "$name_" if name == "$" else f"{name}_"
+        lines.append(f"| `{written}` | {about} | {takes} |")
+    return "\n".join(lines)
+
+
+def effects_table() -> str:
+    """Every effect with its arguments, their ranges and defaults."""
+    lines = ["| effect | arguments, in this order, and what they are if left out |", "| --- | --- |"]
+    for name, arguments in EFFECTS.items():
+        lines.append(f"| `e_{name}` | {'; '.join(map(_argument, arguments)) or 'none'} |")
+    return "\n".join(lines)
+
+
+def _argument(argument: Argument) -> str:
+    unsaid = "needed" if argument.default is None else f"`{argument.default}`"
+    if argument.kind == "number":
+        return f"{argument.low:g} to {argument.high:g} ({unsaid})"
+    if argument.kind == "color":
+        return f"a colour ({unsaid})"
+    return f"{', '.join(argument.words)} ({unsaid})"
+
+
+def flags_table() -> str:
+    """Every flag: of a step, and of the answer."""
+    lines = ["| flag | of | what it changes |", "| --- | --- | --- |"]
+    lines.append(f"| `fl_{APPLY}` | layers | closes a layer, and puts it in its place |")
+    for of, table in (("steps and layers", STEP_FLAGS), ("the answer", OUTPUT_FLAGS)):
+        lines += [f"| `fl_{name}` | {of} | {about} |" for name, about in table.items()]
+    return "\n".join(lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "settings": ("settings.md", settings_table),
     "routes": ("rest.md", routes_table),
@@ -228,6 +282,9 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {
     "statuses": ("cli.md", statuses_table),
     "metrics": ("metrics.md", metrics_table),
     "modules": ("architecture.md", modules_table),
+    "parameters": ("transformations.md", parameters_table),
+    "effects": ("transformations.md", effects_table),
+    "flags": ("transformations.md", flags_table),
 }
 """Name → page and maker."""
 

@@ -240,8 +240,13 @@ class Turns:
     _degrees = Amount(-3600, 3600, whole=False)
 
     def tidy(self, text: str) -> str:
-        turns = [each for each in map(self._tidy_one, self._split(text)) if each != "0"]
-        return ".".join(turns) or "0"
+        joined = ""
+        for turn in map(self._tidy_one, self._split(text)):
+            if turn != "0":
+                # a sign keeps the dot between two digits from being read as a decimal point
+                sign = "+" if joined[-1:].isdigit() and turn[:1].isdigit() else ""
+                joined += f"{'.' if joined else ''}{sign}{turn}"
+        return joined or "0"
 
     def _tidy_one(self, text: str) -> str:
         word = "auto_right" if text == "auto" else text

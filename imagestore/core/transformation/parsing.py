@@ -25,7 +25,6 @@ from imagestore.core.transformation.segments import (
 from imagestore.core.transformation.sources import TAKES as SOURCES
 from imagestore.core.transformation.sources import read_source
 from imagestore.core.transformation.transformation import (
-    DEEPEST,
     LONGEST,
     MOST_NODES,
     Transformation,
@@ -103,8 +102,9 @@ class _Reading:
         return self._stack[-1]
 
     def _open(self, frame: _Frame) -> None:
-        if len(self._stack) > DEEPEST:
-            raise InvalidTransformation(f"Layers and conditions are {DEEPEST} deep at most: use fewer.")
+        # A layer that nothing closes stays open to the end, so this is no measure of depth.
+        if len(self._stack) > MOST_NODES:
+            raise InvalidTransformation(f"A transformation has {MOST_NODES} components at most: use fewer.")
         self._stack.append(frame)
 
     def _segment(self, parts: list[Pair]) -> None:
@@ -217,7 +217,7 @@ class _Reading:
         place = component_of(steps, PLACING)
         self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
 
-    def _close_simple_layers(self, most: int = DEEPEST) -> None:
+    def _close_simple_layers(self, most: int = MOST_NODES) -> None:
         """Layers that no fl_layer_apply has closed end with their own component (the grammar of old)."""
         while self._top.source is not None and most:
             most -= 1

@@ -63,6 +63,8 @@ CANONICAL = {
     "a_360/a_0/a_720.0": "",
     "a_vflip.45": "a_vflip.45",
     "a_45.5": "a_45.5",
+    "a_0.5.-1": "a_0.5.+359",
+    "a_$x1.+45.hflip.0.hflip": "a_$x1.+45.hflip.hflip",
     "a_auto": "a_auto_right",
     "a_auto_left.hflip": "a_auto_left.hflip",
     "bo_4px_solid_red": "bo_4px_solid_rgb:ff0000",
@@ -112,6 +114,8 @@ CANONICAL = {
     "fl_lossy/fl_progressive:steep": "fl_lossy.progressive",
     "fl_progressive.lossy,w_5": "w_5/fl_lossy.progressive",
     "fl_attachment:my photo": "fl_attachment:my photo",
+    "fl_tiled,w_5,fl_relative": "fl_relative.tiled,w_5",
+    "/".join(["l_x,w_5"] * 30): "/".join(["l_x/w_5/fl_layer_apply"] * 30),
     "pg_2.0": "pg_2",
     "d_avatars:none.png": "d_avatars:none.png",
     # variables
