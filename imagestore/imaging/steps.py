@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from imagestore.core.transformation.model import Border, Step
-from imagestore.imaging.engine import backdrop, blending, edges, trimming, turning
+from imagestore.core.transformation.model import Border, Effect, Step
+from imagestore.imaging.engine import backdrop, blending, edges, effects, trimming, turning
 from imagestore.imaging.engine.canvas import Canvas
-from imagestore.imaging.geometry import Crop
+from imagestore.imaging.geometry import Box, Crop
 from imagestore.imaging.planning import crop_of
 
 _AROUND = ("shadow", "outline")
 """Effects that draw around the shape of the picture, so when it has its shape."""
+_ON_A_REGION = ("blur_region", "pixelate_region")
+"""Effects that `x`, `y`, `w` and `h` say the place of, instead of a size of the picture."""
 
 
 def lay_as_stored(canvas: Canvas, step: Step) -> None:
@@ -44,6 +46,8 @@ def trim(canvas: Canvas, step: Step) -> None:
 def crop_and_pad(canvas: Canvas, step: Step) -> None:
     """c_, w_, h_, ar_: the one resample. Before effects, which then have fewer pixels to change, and whose
     strength is meant for the size that is delivered."""
+    if _marks_region(step):
+        return
     crop = crop_of(step, canvas.width, canvas.height, canvas.faces, lambda: _find_focus(canvas))
     if crop is None:
         return
@@ -54,6 +58,8 @@ def crop_and_pad(canvas: Canvas, step: Step) -> None:
 
 def change_colors(canvas: Canvas, step: Step) -> None:
     """e_: on the picture alone, not on the border that comes around it."""
+    if step.effect and step.effect.name not in (*_AROUND, "trim"):
+        _apply(canvas, step, step.effect)
 
 
 def round_corners(canvas: Canvas, step: Step) -> None:
@@ -73,6 +79,8 @@ def add_border(canvas: Canvas, step: Step) -> None:
 
 def draw_around(canvas: Canvas, step: Step) -> None:
     """e_shadow, e_outline: around the border and the corners, which they follow."""
+    if step.effect and step.effect.name in _AROUND:
+        _apply(canvas, step, step.effect)
 
 
 def rotate(canvas: Canvas, step: Step) -> None:
@@ -118,6 +126,36 @@ STEPS: tuple[Callable[[Canvas, Step], None], ...] = (
     fade,
     fill_background,
 )
+
+
+def _marks_region(step: Step) -> bool:
+    return step.effect is not None and step.effect.name in _ON_A_REGION and step.crop in (None, "scale")
+
+
+def _apply(canvas: Canvas, step: Step, effect: Effect) -> None:
+    around = effects.Surroundings(
+        color=step.color,
+        region=_region(canvas, step) if _marks_region(step) else None,
+        x=step.x.pixels(canvas.width) if step.x else None,
+        y=step.y.pixels(canvas.height) if step.y else None,
+        faces=canvas.faces or (),
+    )
+    canvas.change(
+        lambda picture: replace(
+            picture, frames=[effects.apply(frame, effect, around) for frame in picture.frames]
+        )
+    )
+
+
+def _region(canvas: Canvas, step: Step) -> Box | None:
+    """What a step marks of the picture; of a side that it does not name, all that is left."""
+    if not (step.x or step.y or step.width or step.height):
+        return None
+    left = step.x.pixels(canvas.width) if step.x else 0
+    top = step.y.pixels(canvas.height) if step.y else 0
+    width = step.width.pixels(canvas.width) if step.width else canvas.width - left
+    height = step.height.pixels(canvas.height) if step.height else canvas.height - top
+    return Box(left, top, width, height)
 
 
 def _radii(canvas: Canvas, step: Step) -> edges.Radii:

@@ -171,3 +171,36 @@ def test_a_text_that_must_fit():
 def test_a_layer_that_is_not_there():
     with pytest.raises(InvalidTransformation, match="nothing"):
         made("l_nothing/fl_layer_apply")
+
+
+def test_a_watermark_over_an_animation_is_on_every_frame():
+    frames = [Image.new("RGB", (60, 40), color) for color in ("red", "lime", "white")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=[50, 60, 70], loop=0)
+    request = RenderRequest(
+        transformation="l_a:b/fl_layer_apply,g_south_east",
+        source=Source(data=data, format="gif"),
+        format="gif",
+        layers=LAYERS,
+    )
+    with Image.open(io.BytesIO(render(request).data)) as answer:
+        assert answer.n_frames == 3
+        for number, color in enumerate([(255, 0, 0), (0, 255, 0), (255, 255, 255)]):
+            answer.seek(number)
+            frame = answer.convert("RGB")
+            assert frame.getpixel((5, 5)) == color
+            assert frame.getpixel((55, 35)) == BLUE
+
+
+def test_effects_and_their_region():
+    below = Image.new("RGB", (200, 100), (10, 20, 30))
+    source = Source(data=encoded(below), format="png")
+    assert made("e_negate", source).getpixel((5, 5)) == (245, 235, 225, 255)
+    below.paste((200, 200, 200), (100, 0, 200, 100))
+    source = Source(data=encoded(below), format="png")
+    blurred = made("e_blur_region:800,x_50,y_20,w_100,h_60", source)
+    assert blurred.size == (200, 100)
+    assert blurred.getpixel((98, 50)) != (10, 20, 30, 255)
+    for kept in ((98, 10), (98, 90)):
+        assert blurred.getpixel(kept) == (10, 20, 30, 255)
+    shadowed = made("c_scale,w_50/e_shadow:100,x_10,y_10", source)
+    assert shadowed.size[0] > 50
