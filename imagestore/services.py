@@ -24,11 +24,16 @@ from imagestore.library.fetch import Fetch
 from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
+from imagestore.library.plans import Plans
 from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.reading import Reader
+from imagestore.library.renditions import Bounds, Renderer, Stores
 from imagestore.library.rounds import LEASE_SECONDS, Parts, Rounds, Schedule
+from imagestore.library.signers import Signers
+from imagestore.library.sources import Sources
 from imagestore.library.surveyor import Surveyor
 from imagestore.library.sweep import Sweep
+from imagestore.library.transformations import NamedTransformations
 from imagestore.library.warmup import Warmup
 from imagestore.library.webhook import Webhook
 from imagestore.settings import Settings
@@ -42,6 +47,8 @@ from imagestore.store.leases import Lease
 from imagestore.store.mongo import Mongo
 from imagestore.store.registry import Registry
 from imagestore.store.removals import Removals
+from imagestore.store.renditions import Renditions
+from imagestore.store.transformations import Transformations
 from imagestore.store.uploads import Uploads
 
 LONGEST_READ = 600.0
@@ -68,22 +75,25 @@ class Services:
             read_timeout=settings.read_timeout,
         )
         self.tier = _open_tier(settings, keys.derive("cache"), self.metrics)
-        self.decoders = DecoderPool(
-            Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
-            processes=settings.decoders,
-            queue=settings.decode_queue,
-            renders=settings.render_queue,
-            timeout=settings.decode_timeout,
-            memory=settings.decode_bytes,
-            metrics=self.metrics,
-        )
+        self.decoders = _open_decoders(settings, self.metrics)
         documents, registry = Documents(self.mongo), Registry(self.mongo)
+        kept = Renditions(self.mongo)
         blobs = Blobs(self.mongo, self.metrics)
         aliases = Aliases(self.tier, settings.alias_ttl, settings.stale_ttl)
         self.diary = Diary(self.mongo)
-        self.catalog = Catalog(documents, registry, aliases)
+        self.transformations = NamedTransformations(Transformations(self.mongo), aliases)
+        self.catalog = Catalog(documents, registry, aliases, self.transformations, kept)
         self.keyring = Keyring(registry, keys, aliases)
+        self.signers = Signers(registry, keys, self.keyring)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
+        self.plans = Plans(self.fetch, self.transformations, documents)
+        stores = Stores(
+            tier=self.tier,
+            blobs=blobs,
+            kept=kept if settings.renditions_bytes else None,
+            sources=Sources(self.spool, settings.source_bytes),
+        )
+        self.renderer = Renderer(stores, self.decoders, _render_bounds(settings), metrics=self.metrics)
         self.ingest = Ingest(
             documents,
             registry,
@@ -98,6 +108,7 @@ class Services:
 
     def close(self) -> None:
         self.decoders.close()
+        self.renderer.close()
         self.tier.close()
         self.mongo.close()
         self.tracer.close()
@@ -124,6 +135,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
     parts = Parts(
         surveyor=Surveyor(Census(mongo), Disks(settings.mongo_url, settings.mongo_database), diary),
         sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
+        renditions=Renditions(mongo),
         fsck=fsck,
         reader=Reader(fsck, diary, "reading"),
         alerts=Alerts(settings.alert_disk_used, settings.alert_days_left, post, settings.public_url),
@@ -131,11 +143,32 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         lease=Lease(mongo, "lease", owner=owner, seconds=LEASE_SECONDS),
         metrics=metrics,
     )
-    interval = timedelta(seconds=settings.upkeep_interval)
+    schedule = Schedule(
+        interval=timedelta(seconds=settings.upkeep_interval),
+        rate=settings.upkeep_rate,
+        byte_rate=settings.upkeep_read_bytes,
+        renditions_bytes=settings.renditions_bytes,
+    )
     try:
-        yield Rounds(parts, Schedule(interval, settings.upkeep_rate, settings.upkeep_read_bytes))
+        yield Rounds(parts, schedule)
     finally:
         mongo.close()
+
+
+def _open_decoders(settings: Settings, metrics: Metrics) -> DecoderPool:
+    return DecoderPool(
+        Limits(pixels=settings.image_pixels, side=settings.image_side, frames=settings.image_frames),
+        processes=settings.decoders,
+        queue=settings.decode_queue,
+        renders=settings.render_queue,
+        timeout=settings.decode_timeout,
+        memory=settings.decode_bytes,
+        metrics=metrics,
+    )
+
+
+def _render_bounds(settings: Settings) -> Bounds:
+    return Bounds(settings.render_queue, settings.render_timeout, settings.rendition_bytes)
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:

@@ -12,6 +12,7 @@ BASE_SECONDS = 3600.0
 MIN_SECONDS = 60.0
 MAX_SECONDS = 7 * 86400.0
 _USUAL_BYTES = 32 * 1024
+MOST_COST = 8.0
 _SIZE_POWER = 0.7
 
 MOST = 15
@@ -20,13 +21,22 @@ _AGE_AFTER = 10
 _HALVED = bytes((pair >> 1) & 0x77 for pair in range(256))
 
 
+def worth_size(size: int, cost: float) -> int:
+    """The size at which a blob of cost 1 is worth its room as much as this one of `size` bytes.
+
+    `cost` is what it takes to make it anew, 1 for what is only read; it counts up to MOST_COST.
+    """
+    return max(1, round(size / math.pow(min(max(cost, 1.0), MOST_COST), 1 / _SIZE_POWER)))
+
+
 def expiry_seconds(frequency: int, size: int) -> float:
     """How long from now a blob of `size` bytes, asked for `frequency` times lately (1 to 15), is to live.
 
     Redis under `volatile-ttl` evicts what expires soonest, so the expiry is a priority. This is
     Greedy-Dual-Size with Frequency (Cherkasova, "Improving WWW Proxies Performance with
     Greedy-Dual-Size-Frequency Caching Policy", HP Labs 98-69, 1998): H = L + frequency * cost / size, with
-    the wall clock as L, the term that lets old values sink, one cost for all, and size to the power 0.7.
+    the wall clock as L, the term that lets old values sink, the cost in the size (see `worth_size`), and size
+    to the power 0.7.
     """
     worth = BASE_SECONDS * frequency / math.pow(max(size, 1) / _USUAL_BYTES, _SIZE_POWER)
     return min(max(worth, MIN_SECONDS), MAX_SECONDS)
@@ -74,6 +84,8 @@ class Sketch:
 class Sizes:
     """Roughly how large blobs are, by name, so that a read can renew an expiry before it knows the size.
 
+    Noted is the size less what the cost is worth: see `worth_size`.
+
     One byte for each of `slots`: a quarter of a power of two. Names that share a slot overwrite each other,
     which costs priority, never correctness. One byte is written at once, so no lock is needed.
     """
@@ -83,6 +95,12 @@ class Sizes:
 
     def note(self, name: str, size: int) -> None:
         self._classes[hash(name) % len(self._classes)] = min(1 + round(4 * math.log2(max(size, 1))), 255)
+
+    def correct(self, name: str, size: int) -> None:
+        """Note the size of a blob that was just met, unless what is known may be this, less its cost."""
+        known = self.recall(name)
+        if known is None or not worth_size(size, MOST_COST) * 0.8 <= known <= size * 1.2:
+            self.note(name, size)
 
     def recall(self, name: str) -> int | None:
         """The size in bytes, to about a tenth; None when none was noted."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from imagestore.cache.tier import Tier
+from imagestore.cache.values import Lease
 from imagestore.core.errors import InvalidRequest, NotFound, Refused, RejectedImage
 
 T = TypeVar("T")
@@ -20,9 +22,10 @@ SHARED_ERRORS = (InvalidRequest, NotFound, Refused, RejectedImage)
 
 WAIT_SECONDS = 10.0
 LEASE_SECONDS = 2.0
-"""Reading an original takes milliseconds. A maker that takes longer than its lease is joined by another."""
+"""It is renewed for as long as its maker is at work: so long after a maker died another one follows."""
 
 MOST_FAILURES = 3
+IDLE_ROUNDS = 8
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 
@@ -31,9 +34,9 @@ class Flights:
     """Lets one thread make what many want at once.
 
     In one process the threads wait for each other directly. Between processes one holds a lease in Redis, and
-    the others look every so often whether the thing is there. The lease ends when its maker is done, or after
-    `lease_seconds` at the latest, so another follows a maker that died. Without Redis each process makes its
-    own.
+    the others look every so often whether the thing is there. The lease ends when its maker is done; it is
+    renewed until then, so that it ends within `lease_seconds` of its maker's death, and another one follows.
+    Without Redis each process makes its own.
     """
 
     def __init__(self, tier: Tier, *, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -41,6 +44,8 @@ class Flights:
         self._lease_seconds = lease_seconds
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight] = {}
+        self._held: dict[str, Lease] = {}
+        self._renewing = False
 
     def once(
         self, name: str, make: Callable[[], T], *, find: Callable[[], T | None], wait: float = WAIT_SECONDS
@@ -110,12 +115,45 @@ class Flights:
                     return found, "wait"
                 left = deadline - time.monotonic()
                 if lease.state == "held" or left <= 0:
-                    return make(), "make"
+                    with self._renewed(lease):
+                        return make(), "make"
             finally:
                 if lease.state != "busy":  # one may have been given, and the word of it been late
                     self._tier.release_lease(lease)
             time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load, guards nothing
             pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    @contextmanager
+    def _renewed(self, lease: Lease) -> Iterator[None]:
+        """Have a lease that is held renewed until the block ends."""
+        if lease.state != "held":
+            yield
+            return
+        with self._lock:
+            self._held[lease.token] = lease
+            if not self._renewing:
+                self._renewing = True
+                threading.Thread(target=self._renew, name="leases", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._held[lease.token]
+
+    def _renew(self) -> None:
+        """Renew all that are held, until none is for a while."""
+        pause = self._lease_seconds / 4
+        idle = 0
+        while True:
+            time.sleep(pause)
+            with self._lock:
+                held = list(self._held.values())
+                idle = 0 if held else idle + 1
+                if idle >= IDLE_ROUNDS:
+                    self._renewing = False
+                    return
+            for lease in held:
+                self._tier.renew_lease(lease, self._lease_seconds)
 
 
 class _Flight:

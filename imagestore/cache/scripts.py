@@ -53,6 +53,14 @@ end
 return 0
 """)
 
+# KEYS: lease. ARGV: its token, milliseconds that it is to last from now.
+EXTEND_IF = Script("""
+if redis.pcall('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0
+""")
+
 # KEYS: counter. ARGV: milliseconds of its window.
 # How often it was counted since its window began, this time included, and the milliseconds left of it.
 # A key that is no counter of such a window is none at all, and a new window begins.
@@ -66,7 +74,7 @@ end
 return {count, left}
 """)
 
-_SOURCES = {script.sha: script.source for script in (KEEP_NEWEST, DROP_IF, COUNT_WITHIN)}
+_SOURCES = {script.sha: script.source for script in (KEEP_NEWEST, DROP_IF, EXTEND_IF, COUNT_WITHIN)}
 
 
 def taught(command: Command) -> Command:

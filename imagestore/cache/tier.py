@@ -6,16 +6,15 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha1
-from typing import Literal
 
-from imagestore.cache.admission import Sizes, expiry_seconds
+from imagestore.cache.admission import Sizes, expiry_seconds, worth_size
 from imagestore.cache.envelope import Content, Envelope
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.node import Bounds
-from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, GENERATION_DIGITS, KEEP_NEWEST
+from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, EXTEND_IF, GENERATION_DIGITS, KEEP_NEWEST
 from imagestore.cache.stats import Tally, TierStats
+from imagestore.cache.values import Alias, Lease
 from imagestore.cache.wire import Wire, is_out_of_memory, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
 
@@ -28,23 +27,6 @@ FULL_SECONDS = 1.0
 FORGET_TRIES = 2
 FORGET_BATCH = 250
 """Fences of one round trip: some 200 kB at most with the longest names, and some milliseconds of Redis."""
-
-
-@dataclass(frozen=True, slots=True)
-class Alias:
-    """What a name was last known to be: the generation of that knowledge, and the caller's own bytes."""
-
-    generation: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What came of asking for the right to make `name`: busy is held by another, unavailable is no Redis."""
-
-    name: str
-    state: Literal["held", "busy", "unavailable"]
-    token: str
 
 
 class Tier:
@@ -170,22 +152,24 @@ class Tier:
             self._tally.add("misses")
             return None
         self._tally.add("hits")
-        self._sizes.note(name, len(opened[1]))
+        self._sizes.correct(name, len(opened[1]))
         return opened[1]
 
-    def write_blob(self, name: str, data: bytes, frequency: int) -> bool:
+    def write_blob(self, name: str, data: bytes, frequency: int, cost: float = 1.0) -> bool:
         """Keep `data` under `name`; False if it is larger than `value_bytes` or Redis did not take it.
 
-        `frequency` (1 to 15, a Sketch tells it) and the size decide how long it stays.
+        `frequency` (1 to 15, a Sketch tells it), the size and the `cost` (1 for what is only read from
+        GridFS, more for what takes longer) decide how long it stays.
         """
         taken = False
         if len(data) <= self.value_bytes and not self._is_full():
             key = redis_key("blob", name)
-            expiry = _milliseconds(expiry_seconds(frequency, len(data)))
+            size = worth_size(len(data), cost)
+            expiry = _milliseconds(expiry_seconds(frequency, size))
             answer = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
-            self._sizes.note(name, len(data))
+            self._sizes.note(name, size)
         self._tally.add("stored" if taken else "skipped")
         return taken
 
@@ -210,6 +194,10 @@ class Tier:
         if answer is True:
             return Lease(name, "held", token)
         return Lease(name, "busy" if answer is None else "unavailable", token)
+
+    def renew_lease(self, lease: Lease, seconds: float) -> None:
+        """Let a lease that is held last for `seconds` from now, unless it is another's by now."""
+        self._wire.run(EXTEND_IF, redis_key("lease", lease.name), lease.token, _milliseconds(seconds))
 
     def release_lease(self, lease: Lease) -> None:
         """Give it back unless it is another's by now; if it was held, while the breaker is open too."""

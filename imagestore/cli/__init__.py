@@ -43,6 +43,7 @@ COMMANDS = {
     "show": "images",
     "sign": "images",
     "stats": "stats",
+    "transformation": "transformations",
     "upload": "upload",
     "warm": "warm",
 }

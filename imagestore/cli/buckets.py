@@ -25,11 +25,12 @@ def bucket() -> None:
 @click.option(
     "--access", type=ACCESS, default="private", show_default=True, help="Whether everybody may GET."
 )
+@click.option("--strict", is_flag=True, help="Make only named or signed transformations.")
 @as_json
-def create(name: str, access: str, as_json: bool) -> None:
+def create(name: str, access: str, strict: bool, as_json: bool) -> None:
     """Make the bucket NAME."""
     with connect() as client:
-        made = client.create_bucket(name, cast(Visibility, access))
+        made = client.create_bucket(name, cast(Visibility, access), strict=strict)
     _report([made], made, as_json)
 
 
@@ -54,12 +55,20 @@ def show(name: str, as_json: bool) -> None:
 
 @bucket.command("set", epilog="Example: imagestore bucket set avatars --access private")
 @click.argument("name", shell_complete=offer_buckets)
-@click.option("--access", type=ACCESS, required=True, help="Whether everybody may GET.")
+@click.option("--access", type=ACCESS, help="Whether everybody may GET.")
+@click.option(
+    "--strict/--no-strict", default=None, help="Whether only named or signed transformations are made."
+)
 @as_json
-def change(name: str, access: str, as_json: bool) -> None:
-    """Change the access of the bucket NAME."""
+def change(name: str, access: str | None, strict: bool | None, as_json: bool) -> None:
+    """Change the access of the bucket NAME, or whether it is strict."""
+    if access is None and strict is None:
+        raise click.UsageError("Say what to change: --access, --strict or --no-strict.")
     with connect() as client:
-        changed = client.set_access(name, cast(Visibility, access))
+        if access is not None:
+            changed = client.set_access(name, cast(Visibility, access))
+        if strict is not None:
+            changed = client.set_strict(name, strict)
     _report([changed], changed, as_json)
 
 

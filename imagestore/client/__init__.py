@@ -1,6 +1,7 @@
 """The SDK: a typed client of the REST face and of delivery URLs, which streams both ways.
 
     service.py    Client: every call
+    transformations.py   those of them that concern transformations
     wire.py       requests, and when they are sent again
     retries.py    how often, after what pauses
     sources.py    what an upload sends
@@ -30,6 +31,7 @@ from imagestore.client.answers import (
     ImageInfo,
     IssuedCredential,
     Readiness,
+    TransformationInfo,
     VersionInfo,
     Warmed,
 )
@@ -48,6 +50,7 @@ __all__ = [
     "IssuedCredential",
     "Readiness",
     "Retries",
+    "TransformationInfo",
     "VersionInfo",
     "Warmed",
 ]

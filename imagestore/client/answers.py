@@ -10,7 +10,14 @@ from imagestore.core.image import Visibility
 class BucketInfo(TypedDict):
     name: str
     access: Visibility
+    strict: bool
     created: str
+
+
+class TransformationInfo(TypedDict):
+    name: str
+    transformation: str
+    changed: str
 
 
 class VersionInfo(TypedDict):

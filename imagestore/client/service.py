@@ -26,6 +26,7 @@ from imagestore.client.answers import (
 from imagestore.client.download import Download
 from imagestore.client.retries import RETRIES, Retries
 from imagestore.client.sources import Source
+from imagestore.client.transformations import TransformationCalls
 from imagestore.client.wire import Wire
 from imagestore.core.errors import (
     BucketNotFound,
@@ -43,7 +44,7 @@ PAGE = 1000
 ANY = Condition()
 
 
-class Client:
+class Client(TransformationCalls):
     """One service, as one credential. Safe to share between threads; close it, or use it in a `with`.
 
     `timeout` is seconds for each wait: for a connection, and for the next bytes in either direction. What
@@ -99,8 +100,10 @@ class Client:
 
     # Buckets
 
-    def create_bucket(self, name: str, access: Visibility = "private") -> BucketInfo:
-        return cast(BucketInfo, self._call("POST", "/v1/buckets", json={"name": name, "access": access}))
+    def create_bucket(self, name: str, access: Visibility = "private", *, strict: bool = False) -> BucketInfo:
+        """In a strict bucket only named or signed transformations are made."""
+        body = {"name": name, "access": access, "strict": strict}
+        return cast(BucketInfo, self._call("POST", "/v1/buckets", json=body))
 
     def buckets(self) -> list[BucketInfo]:
         """The buckets that the credential reaches, by name."""
@@ -111,6 +114,9 @@ class Client:
 
     def set_access(self, name: str, access: Visibility) -> BucketInfo:
         return cast(BucketInfo, self._call("PATCH", _bucket(name), again=True, json={"access": access}))
+
+    def set_strict(self, name: str, strict: bool) -> BucketInfo:
+        return cast(BucketInfo, self._call("PATCH", _bucket(name), again=True, json={"strict": strict}))
 
     def delete_bucket(self, name: str) -> None:
         """Raises BucketNotEmpty while there are images in it."""

@@ -28,6 +28,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── ImageNotFound
     │   ├── VersionNotFound
     │   ├── CredentialNotFound
+    │   ├── TransformationNotFound     no named transformation of that name in the bucket
     │   └── RouteNotFound              no such path on this face
     ├── Conflict
     │   ├── BucketExists
@@ -163,6 +164,10 @@ class VersionNotFound(NotFound):
 
 class CredentialNotFound(NotFound):
     code = "credential_not_found"
+
+
+class TransformationNotFound(NotFound):
+    code = "transformation_not_found"
 
 
 class RouteNotFound(NotFound):

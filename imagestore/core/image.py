@@ -112,12 +112,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A named container with its own policy."""
+    """A named container with its own policy. In a `strict` one only named or signed transformations are
+    made."""
 
     name: str
     visibility: Visibility
     created: datetime
     generation: int = 1
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,19 @@ DECODER_SECONDS = Metric(
     "Seconds that a job had a decoder, the start of a process included.",
     buckets=SECONDS,
 )
+RENDITIONS = Metric(
+    "imagestore_renditions_total",
+    "counter",
+    "Renditions for an answer: found in Redis, kept in GridFS, waited for, or made.",
+    ("origin",),
+    ("hit", "kept", "wait", "make"),
+)
+RENDER_SECONDS = Metric(
+    "imagestore_render_seconds",
+    "histogram",
+    "Seconds that making a rendition took, the wait for a decoder and the reading of originals included.",
+    buckets=SECONDS,
+)
 DECODER_DEATHS = Metric("imagestore_decoder_deaths_total", "counter", "Decoder processes that died at work.")
 DECODERS_BUSY = Metric("imagestore_decoders_busy", "gauge", "Decoders at work.")
 DECODERS_WAITING = Metric("imagestore_decoder_waiting", "gauge", "Jobs that wait for a decoder.")
@@ -218,6 +231,8 @@ TABLE = (
     REDIS_BREAKER,
     DECODER_JOBS,
     DECODER_SECONDS,
+    RENDITIONS,
+    RENDER_SECONDS,
     DECODER_DEATHS,
     DECODERS_BUSY,
     DECODERS_WAITING,

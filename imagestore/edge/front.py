@@ -38,7 +38,7 @@ class Front:
     not taken the next 64 KiB within `send_timeout` seconds is cut off. So is an answer that cannot be
     finished, short of its Content-Length. The application's iterable is always closed, in a thread.
 
-    An application that waits for something may leave its thread meanwhile: see `gateway.PARK`.
+    An application that waits for something may leave its thread meanwhile: see `core/parking.py`.
 
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+from imagestore.core.parking import PARK, RESUMED
 from imagestore.edge.asgi import Scope
 from imagestore.edge.spool import Body
 
@@ -24,13 +25,6 @@ log = logging.getLogger(__name__)
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 Headers = list[tuple[bytes, bytes]]
-
-
-PARK = "imagestore.park"
-"""In the environment: `park(future, note)`. What the application answers then is thrown away, its thread is
-left, and when the future is done the application is called again, with the note under RESUMED."""
-
-RESUMED = "imagestore.resumed"
 
 
 class Chunk(NamedTuple):

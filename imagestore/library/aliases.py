@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -18,6 +18,22 @@ T = TypeVar("T")
 
 SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered under one key: the newest version, the one that was asked for by its number, or that
+    there never was an image."""
+
+    newest: Version | None = None
+    exact: Version | None = None
+    absent: bool = False
+
+    def version(self, number: int | None) -> Version | None:
+        """The version with that number, or the newest for None."""
+        if number is None or (self.newest is not None and self.newest.number == number):
+            return self.newest
+        return self.exact
 
 
 class Aliases:
@@ -35,26 +51,23 @@ class Aliases:
         self._stale_ttl = stale_ttl
 
     def read(
-        self, bucket: str, key: str, number: int | None, *, stale: bool = False
-    ) -> tuple[Bucket | None, Version | None, Version | None]:
-        """What is remembered of the bucket, the newest version and version `number`: one round trip."""
-        names = [_bucket_name(bucket), _image_name(bucket, key)]
+        self, bucket: str, keys: Sequence[str], number: int | None, *, stale: bool = False
+    ) -> tuple[Bucket | None, list[Known]]:
+        """What is remembered of the bucket, and of each key: one round trip."""
+        names = [_bucket_name(bucket), *(_image_name(bucket, key) for key in keys)]
         if number is not None:
-            names.append(_version_name(bucket, key, number))
+            names += [_version_name(bucket, key, number) for key in keys]
         aliases = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)
         found = [json.loads(alias.payload) if alias else None for alias in aliases]
-        exact = found[2] if number is not None else None
-        return (
-            _bucket(bucket, found[0]) if found[0] else None,
-            _version(bucket, key, found[1]) if found[1] else None,
-            _version(bucket, key, exact) if exact else None,
-        )
+        newest, exact = found[1 : 1 + len(keys)], found[1 + len(keys) :] or [None] * len(keys)
+        known = [_known(bucket, *each) for each in zip(keys, newest, exact, strict=True)]
+        return (_bucket(bucket, found[0]) if found[0] else None), known
 
-    def changed_lately(self, bucket: str, key: str, number: int | None) -> bool:
-        """Whether Redis was told of a change of the bucket, the image or the version, a short while ago."""
-        names = [_bucket_name(bucket), _image_name(bucket, key)]
+    def changed_lately(self, bucket: str, keys: Sequence[str], number: int | None) -> bool:
+        """Whether Redis was told of a change of the bucket, an image or its version, a short while ago."""
+        names = [_bucket_name(bucket), *(_image_name(bucket, key) for key in keys)]
         if number is not None:
-            names.append(_version_name(bucket, key, number))
+            names += [_version_name(bucket, key, number) for key in keys]
         return self._tier.are_fenced(names)
 
     def write_bucket(self, bucket: Bucket) -> None:
@@ -63,9 +76,28 @@ class Aliases:
     def write_image(self, image: Image) -> None:
         self._write(_image_name(image.bucket, image.key), image.generation, _payload, image.version)
 
+    def write_absence(self, bucket: str, key: str) -> None:
+        """The name never had an image: its generation is 0, so that the first one comes after it."""
+        self._write(_image_name(bucket, key), 0, dict, {"absent": True})
+
     def write_version(self, version: Version) -> None:
         """A version has no generation of its own: only its removal, generation 1, comes after it."""
         self._write(_version_name(version.bucket, version.key, version.number), 0, _payload, version)
+
+    def read_transformation(self, bucket: str, name: str, *, stale: bool = False) -> str | None:
+        """The text of a named transformation."""
+        names = [_transformation_name(bucket, name)]
+        alias = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)[0]
+        return str(json.loads(alias.payload)["text"]) if alias else None
+
+    def write_transformation(self, bucket: str, name: str, generation: int, text: str) -> None:
+        self._write(_transformation_name(bucket, name), generation, dict, {"text": text})
+
+    def forget_transformation(self, bucket: str, name: str, generation: int) -> None:
+        self._forget(
+            f"transformation {name!r} of bucket {bucket!r}",
+            [(_transformation_name(bucket, name), generation)],
+        )
 
     def read_credential(self, access_key: str, *, stale: bool = False) -> dict[str, Any] | None:
         name = _credential_name(access_key)
@@ -114,6 +146,15 @@ class Aliases:
             self._tier.write_alias(name, generation, text, self._ttl)
 
 
+def _known(bucket: str, key: str, newest: dict[str, Any] | None, exact: dict[str, Any] | None) -> Known:
+    absent = newest is not None and "absent" in newest
+    return Known(
+        _version(bucket, key, newest) if newest and not absent else None,
+        _version(bucket, key, exact) if exact else None,
+        absent,
+    )
+
+
 def _bucket_name(bucket: str) -> str:
     return f"bucket/{bucket}"
 
@@ -126,6 +167,10 @@ def _version_name(bucket: str, key: str, number: int) -> str:
     return f"version/{bucket}/{number}/{key}"
 
 
+def _transformation_name(bucket: str, name: str) -> str:
+    return f"transformation/{bucket}/{name}"
+
+
 def _credential_name(access_key: str) -> str:
     return f"credential/{access_key}"
 
@@ -135,6 +180,7 @@ def _bucket_payload(bucket: Bucket) -> dict[str, Any]:
         "visibility": bucket.visibility,
         "created": bucket.created.timestamp(),
         "generation": bucket.generation,
+        "strict": bucket.strict,
     }
 
 
@@ -168,4 +214,5 @@ def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:
 
 def _bucket(name: str, payload: dict[str, Any]) -> Bucket:
     created = datetime.fromtimestamp(payload["created"], UTC)
-    return Bucket(name, payload["visibility"], created, payload["generation"])
+    strict = payload.get("strict", False)
+    return Bucket(name, payload["visibility"], created, payload["generation"], strict)

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from imagestore.core.errors import (
     BucketNotEmpty,
     BucketNotFound,
     ImageNotFound,
+    StoreUnavailable,
     VersionNotFound,
 )
-from imagestore.core.image import Bucket, Condition, Image, Labels, Version, Visibility, check_bucket_name
+from imagestore.core.image import (
+    Bucket,
+    Condition,
+    Digest,
+    Image,
+    Labels,
+    Version,
+    Visibility,
+    check_bucket_name,
+)
 from imagestore.library.aliases import Aliases
+from imagestore.library.transformations import NamedTransformations
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
+from imagestore.store.renditions import Renditions
 
 
 class Catalog:
     """All that concerns names and not bytes. What has no name any more is swept later, bytes included."""
 
-    def __init__(self, documents: Documents, registry: Registry, aliases: Aliases) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        registry: Registry,
+        aliases: Aliases,
+        named: NamedTransformations,
+        renditions: Renditions,
+    ) -> None:
         self._documents = documents
         self._registry = registry
         self._aliases = aliases
+        self._named = named
+        self._renditions = renditions
 
-    def create_bucket(self, name: str, visibility: Visibility) -> Bucket:
+    def create_bucket(self, name: str, visibility: Visibility, *, strict: bool = False) -> Bucket:
         """Raises InvalidBucketName and BucketExists."""
-        bucket = self._registry.add_bucket(check_bucket_name(name), visibility)
+        bucket = self._registry.add_bucket(check_bucket_name(name), visibility, strict=strict)
         self._aliases.forget_bucket(name, bucket.generation)
         return bucket
 
@@ -35,10 +59,16 @@ class Catalog:
         """Raises BucketNotFound."""
         return _bucket_or_raise(name, self._registry.find_bucket(name))
 
-    def set_visibility(self, name: str, visibility: Visibility) -> Bucket:
-        """Raises BucketNotFound. When it returns, no worker decides by the old policy, unless Redis was out
-        of reach: then one may, for as long as an alias is believed after it is back."""
-        bucket = _bucket_or_raise(name, self._registry.set_visibility(name, visibility))
+    def change_bucket(
+        self, name: str, *, visibility: Visibility | None = None, strict: bool | None = None
+    ) -> Bucket:
+        """What is None stays as it is. Raises BucketNotFound.
+
+        When it returns, no worker decides by the old policy, unless Redis was out of reach: then one may, for
+        as long as an alias is believed after it is back.
+        """
+        changed = self._registry.change_bucket(name, visibility=visibility, strict=strict)
+        bucket = _bucket_or_raise(name, changed)
         self._aliases.forget_bucket(name, bucket.generation)
         return bucket
 
@@ -58,6 +88,7 @@ class Catalog:
             revived = self._registry.set_live(name, True)
             self._aliases.forget_bucket(name, revived or generation)
             raise _not_empty(name)
+        self._named.drop_all(name)
 
     def list_images(
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
@@ -82,12 +113,14 @@ class Catalog:
 
     def delete_image(self, bucket: str, key: str, condition: Condition) -> None:
         """The name and all its versions. Raises ImageNotFound and PreconditionFailed."""
+        digests = {each.digest for each in self._documents.list_versions(bucket, key)}
         buried = self._documents.bury(bucket, key, condition)
         if buried is None:
             raise _no_image(bucket, key)
         numbers, generation = buried
         self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_versions(bucket, key, numbers)
+        self._forget_renditions(digests)
 
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
@@ -110,10 +143,18 @@ class Catalog:
 
         Raises VersionNotFound.
         """
-        generation = self._documents.withdraw(self.version(bucket, key, number))
+        version = self.version(bucket, key, number)
+        generation = self._documents.withdraw(version)
         if generation is not None:
             self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_version(bucket, key, number)
+        self._forget_renditions({version.digest})
+
+    def _forget_renditions(self, digests: Iterable[Digest]) -> None:
+        """What was made of bytes that another image may have too is made again for that one. What is left
+        since MongoDB did not answer, a sweep takes."""
+        with suppress(StoreUnavailable):
+            self._renditions.forget(digests)
 
 
 def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:

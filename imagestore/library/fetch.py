@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from imagestore.cache.admission import Sketch
 from imagestore.cache.flight import Flights
@@ -15,7 +16,7 @@ from imagestore.core.metrics import FETCHES, SILENT, STALE_NAMES, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
 from imagestore.imaging.formats import by_extension
-from imagestore.library.aliases import Aliases
+from imagestore.library.aliases import Aliases, Known
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
@@ -40,6 +41,7 @@ class Found:
 
     `immutable`: it named this very version, so the answer never changes. `remembered`: Redis knew it.
     `stale`: no primary could be asked, and this is what a secondary has, or what Redis knew last.
+    `extension` is the format that the URL asks for by what it has behind the key, None where it has nothing.
     """
 
     bucket: Bucket
@@ -47,6 +49,7 @@ class Found:
     immutable: bool
     remembered: bool
     stale: bool = False
+    extension: str | None = None
 
 
 class Fetch:
@@ -106,19 +109,20 @@ class Fetch:
         allow: Callable[[Bucket], None],
         timings: Timings,
     ) -> Found:
+        readings = _readings(key)
         with timings.measure("alias"):
-            known_bucket, newest, exact = self._aliases.read(bucket, key, wanted)
-        if known_bucket is None and newest is None and wanted is None:
+            known_bucket, known = self._aliases.read(bucket, [each.key for each in readings], wanted)
+        if known_bucket is None and known[0] == Known() and wanted is None:
             return self._find_both(bucket, key, allow, timings)
         found_bucket = known_bucket or self.bucket(bucket)
         allow(found_bucket)
         if wanted is not None:
-            known = newest if newest and newest.number == wanted else exact
-            version = known or self._find_version(bucket, key, wanted, timings)
-            if version is not None:
-                return Found(found_bucket, version, immutable=True, remembered=known is not None)
-        version = newest or self._find_newest(bucket, key, timings)
-        return Found(found_bucket, version, immutable=False, remembered=newest is not None)
+            found = _remembered(found_bucket, readings, known, wanted)
+            found = found or self._find_version(found_bucket, readings, wanted, timings)
+            if found is not None:
+                return found
+        found = _remembered(found_bucket, readings, known, None)
+        return found or self._find_newest(found_bucket, readings, timings)
 
     def _find_both(self, bucket: str, key: str, allow: Callable[[Bucket], None], timings: Timings) -> Found:
         """Where Redis knows neither the bucket nor the image."""
@@ -129,32 +133,32 @@ class Fetch:
         self._aliases.write_bucket(found_bucket)
         allow(found_bucket)
         if image is None:
-            version = self._find_newest(bucket, key, timings)
-        else:
-            self._aliases.write_image(image)
-            version = image.version
-        return Found(found_bucket, version, immutable=False, remembered=False)
+            return self._find_newest(found_bucket, _readings(key), timings)
+        self._aliases.write_image(image)
+        return Found(found_bucket, image.version, immutable=False, remembered=False)
 
     def stale(
         self, bucket: str, key: str, wanted: int | None, allow: Callable[[Bucket], None]
     ) -> Found | None:
         """What a secondary has under a name, else what Redis knew last, beyond the time that it is believed.
 
-        Of the key as it stands only: that neither knows it does not mean that it is not there. And not of a
-        name that was just changed: either may be of the time before.
+        A secondary is asked of the key as it stands only: that it does not know it does not mean that it is
+        not there. And neither of a name that was just changed: they may be of the time before.
         """
-        if self._aliases.changed_lately(bucket, key, wanted):
+        readings = _readings(key)
+        keys = [each.key for each in readings]
+        if self._aliases.changed_lately(bucket, keys, wanted):
             return None
         behind = self._documents.find_behind(bucket, key, wanted)
-        known_bucket, version = behind or self._remembered(bucket, key, wanted)
-        if known_bucket is None or version is None:
-            return None
-        allow(known_bucket)
-        return Found(known_bucket, version, version.number == wanted, remembered=behind is None, stale=True)
-
-    def _remembered(self, bucket: str, key: str, wanted: int | None) -> tuple[Bucket | None, Version | None]:
-        known_bucket, newest, exact = self._aliases.read(bucket, key, wanted, stale=True)
-        return known_bucket, newest if newest and wanted in (None, newest.number) else exact
+        if behind is not None:
+            allow(behind[0])
+            return Found(*behind, behind[1].number == wanted, remembered=False, stale=True)
+        known_bucket, known = self._aliases.read(bucket, keys, wanted, stale=True)
+        found = _remembered(known_bucket, readings, known, wanted) if known_bucket else None
+        if found is not None:
+            allow(found.bucket)
+            return replace(found, stale=True)
+        return None
 
     def bucket(self, name: str) -> Bucket:
         """The bucket as MongoDB has it, and remembered. Raises BucketNotFound."""
@@ -164,23 +168,27 @@ class Fetch:
         self._aliases.write_bucket(bucket)
         return bucket
 
-    def _find_version(self, bucket: str, key: str, number: int, timings: Timings) -> Version | None:
+    def _find_version(
+        self, bucket: Bucket, readings: Sequence[Reading], number: int, timings: Timings
+    ) -> Found | None:
         with timings.measure("mongo"):
-            for name, extension in _readings(key):
-                version = self._documents.find_version(bucket, name, number)
-                if version is not None and extension in (None, version.facts.format):
+            for each in readings:
+                version = self._documents.find_version(bucket.name, each.key, number)
+                if version is not None:
                     self._aliases.write_version(version)
-                    return version
+                    return Found(bucket, version, True, remembered=False, extension=each.extension)
         return None
 
-    def _find_newest(self, bucket: str, key: str, timings: Timings) -> Version:
+    def _find_newest(self, bucket: Bucket, readings: Sequence[Reading], timings: Timings) -> Found:
         with timings.measure("mongo"):
-            for name, extension in _readings(key):
-                image = self._documents.find_image(bucket, name)
-                if image is not None and extension in (None, image.version.facts.format):
+            for each in readings:
+                image = self._documents.find_image(bucket.name, each.key)
+                if image is not None:
                     self._aliases.write_image(image)
-                    return image.version
-        raise ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")
+                    if each.extension and not self._documents.has_name(bucket.name, readings[0].key):
+                        self._aliases.write_absence(bucket.name, readings[0].key)
+                    return Found(bucket, image.version, False, remembered=False, extension=each.extension)
+        raise ImageNotFound(f"There is no image {readings[0].key!r} in bucket {bucket.name!r}.")
 
     def open(self, ref: BlobRef, *, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
         """The bytes of a blob and how they were come by. `partial`: only a range of them is wanted.
@@ -235,16 +243,31 @@ class Fetch:
         return True
 
 
-def _readings(key: str) -> Iterator[tuple[str, str | None]]:
-    """What a key in a URL can mean, with the format that the image must have then (None: any).
+class Reading(NamedTuple):
+    """What a key in a URL can mean: an image's key, and the format that is asked for behind it, if one is."""
 
-    The key as it stands; else the key without an extension that only repeats the image's own format.
-    """
-    yield key, None
+    key: str
+    extension: str | None = None
+
+
+def _readings(key: str) -> tuple[Reading, ...]:
+    """The key as it stands; else the key without the extension of a format."""
     stem, dot, extension = key.rpartition(".")
     shown = by_extension(extension)
-    if stem and dot and shown is not None:
-        yield stem, shown.name
+    return (Reading(key), Reading(stem, shown.name)) if stem and dot and shown else (Reading(key),)
+
+
+def _remembered(
+    bucket: Bucket, readings: Sequence[Reading], known: Sequence[Known], wanted: int | None
+) -> Found | None:
+    """What Redis knows, if that is all that there is to know: a key as it stands comes first."""
+    for reading, each in zip(readings, known, strict=True):
+        version = each.version(wanted)
+        if version is not None:
+            return Found(bucket, version, wanted is not None, remembered=True, extension=reading.extension)
+        if not each.absent:
+            return None
+    return None
 
 
 def blob_name(ref: BlobRef) -> str:

@@ -78,7 +78,7 @@ class Keyring:
         """
         if len(access_key) > MAX_ACCESS_KEY or not self._secrets.matches(access_key, secret):
             raise _unknown()
-        return self._principal(access_key)
+        return self.principal(access_key)
 
     def identify_signed(self, access_key: str, path: str, expires: int, signature: str) -> Principal:
         """Who signed this path. Raises SignatureInvalid, SignatureExpired."""
@@ -91,7 +91,7 @@ class Keyring:
                 f"A signed URL lasts {MAX_SIGNED_SECONDS} seconds at most: sign a nearer expiry."
             )
         try:
-            return self._principal(access_key)
+            return self.principal(access_key)
         except Unauthenticated:
             raise SignatureInvalid("The credential that signed this URL was revoked.") from None
 
@@ -102,7 +102,8 @@ class Keyring:
         expires = int(time.time()) + lifetime
         return signed_query(access_key, self._secrets.secret_of(access_key), path, expires), expires
 
-    def _principal(self, access_key: str) -> Principal:
+    def principal(self, access_key: str) -> Principal:
+        """What the credential with this access key may do. Raises Unauthenticated for one that is none."""
         if access_key == self._secrets.admin_key:
             return Principal(access_key, frozenset(SCOPES))
         known = self._aliases.read_credential(access_key)

@@ -30,6 +30,7 @@ from imagestore.library.sweep import Sweep
 from imagestore.library.upkeep import Depth, Finding, Pace, Severity
 from imagestore.store.diary import Diary
 from imagestore.store.leases import Lease
+from imagestore.store.renditions import Renditions
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,13 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How often, and how fast: documents and bytes a second. A `byte_rate` of 0 reads no blobs."""
+    """How often, and how fast: documents and bytes a second. A `byte_rate` of 0 reads no blobs. Renditions
+    are kept up to `renditions_bytes`."""
 
     interval: timedelta
     rate: float
     byte_rate: float
+    renditions_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Parts:
 
     surveyor: Surveyor
     sweep: Sweep
+    renditions: Renditions
     fsck: Fsck
     reader: Reader
     alerts: Alerts
@@ -220,7 +224,10 @@ class Rounds:
                 "No sweep: the database lacks indexes, which the service's next start builds."
             )
         began = time.monotonic()
-        taken = self._parts.sweep.run(pace=self._pace()).taken
+        pace = self._pace()
+        taken = self._parts.sweep.run(pace=pace).taken
+        for documents in self._parts.renditions.sweep(self._schedule.renditions_bytes):
+            pace.take(documents)
         took = round(time.monotonic() - began, 3)
         write(self._parts.diary, "sweep", SweepPage(datetime.now(UTC), took, dict(taken.counts), taken.size))
         self._parts.metrics.count(UPKEEP_REMOVED, by=taken.size)

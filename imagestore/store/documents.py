@@ -62,6 +62,11 @@ class Documents:
             document = self._images.find_one({"bucket": bucket, "key": key, "live": True})
         return read_image(document) if document else None
 
+    def has_name(self, bucket: str, key: str) -> bool:
+        """Whether there is an image under the name, or was one."""
+        with self._mongo.reading():
+            return self._images.find_one({"bucket": bucket, "key": key}, {"_id": 1}) is not None
+
     def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Image | None]:
         """The bucket and its image under `key`, each None where there is none, in one round trip."""
         with self._mongo.reading():

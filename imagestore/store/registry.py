@@ -34,10 +34,10 @@ class Registry:
         self._buckets = mongo.collection("buckets")
         self._credentials = mongo.collection("credentials")
 
-    def add_bucket(self, name: str, visibility: Visibility) -> Bucket:
+    def add_bucket(self, name: str, visibility: Visibility, *, strict: bool = False) -> Bucket:
         """Raises BucketExists. The generation of a name that was used before goes on from where it was."""
         now = datetime.now(UTC).replace(microsecond=0)
-        fields = {"live": True, "visibility": visibility, "created": now}
+        fields = {"live": True, "visibility": visibility, "created": now, "strict": strict}
         try:
             with self._mongo.writing(DuplicateKeyError):
                 document = self._buckets.find_one_and_update(
@@ -62,11 +62,16 @@ class Registry:
         with self._mongo.reading():
             return [read_bucket(each) for each in self._buckets.find({"live": True}).sort("_id", ASCENDING)]
 
-    def set_visibility(self, name: str, visibility: Visibility) -> Bucket | None:
+    def change_bucket(
+        self, name: str, *, visibility: Visibility | None = None, strict: bool | None = None
+    ) -> Bucket | None:
+        """What is None stays as it is."""
+        given = {"visibility": visibility, "strict": strict}
+        fields = {field: value for field, value in given.items() if value is not None}
         with self._mongo.writing():
             document = self._buckets.find_one_and_update(
                 {"_id": name, "live": True},
-                {"$set": {"visibility": visibility}, "$inc": {"generation": 1}},
+                {"$set": fields, "$inc": {"generation": 1}} if fields else {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         return read_bucket(document) if document else None
@@ -108,7 +113,13 @@ class Registry:
 
 
 def read_bucket(document: Document) -> Bucket:
-    return Bucket(document["_id"], document["visibility"], document["created"], document["generation"])
+    return Bucket(
+        name=document["_id"],
+        visibility=document["visibility"],
+        created=document["created"],
+        generation=document["generation"],
+        strict=document.get("strict", False),
+    )
 
 
 def _credential(document: Mapping[str, Any]) -> CredentialRecord:

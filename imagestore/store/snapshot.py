@@ -168,6 +168,7 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "_id": _is(str),
         "live": _is(bool),
         "visibility": lambda value: value in VISIBILITIES,
+        "strict": lambda value: value is None or type(value) is bool,
         "generation": _is_count,
         "created": _is(datetime),
     },

@@ -23,7 +23,7 @@ from imagestore.core.errors import (
 from imagestore.core.headers import SAFE_HEADERS
 from imagestore.core.image import Bucket
 from imagestore.services import Services
-from imagestore.web import journal
+from imagestore.web import journal, parking
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ ANSWERS: dict[str, int] = {
     "image_not_found": 404,
     "version_not_found": 404,
     "credential_not_found": 404,
+    "transformation_not_found": 404,
     "route_not_found": 404,
     "bucket_exists": 409,
     "bucket_not_empty": 409,
@@ -95,6 +96,7 @@ def install(app: Flask, services: Services) -> None:
     app.after_request(_leave)
     app.register_error_handler(ImagestoreError, _answer_error)
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(parking.Parked, parking.answer_nobody)
     app.register_error_handler(RecursionError, _answer_depth)
     app.register_error_handler(Exception, _answer_bug)
 
@@ -148,6 +150,8 @@ def host() -> str:
 
 
 def _enter() -> Response | None:
+    if parking.resumed() is not None:
+        return None  # all of this was done before
     if request.endpoint not in PROBES:
         services().rate_limits.meet_address(request.remote_addr or "")
     # Probes ask by address, and what they get has no URL in it.

@@ -14,6 +14,7 @@ from imagestore.access.policies import STRANGER, Principal
 from imagestore.core.logs import REQUEST, RequestNote
 from imagestore.core.metrics import HTTP_ERRORS, HTTP_REQUESTS, HTTP_SECONDS, Metrics
 from imagestore.core.traces import Tracer
+from imagestore.web import parking
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -32,6 +33,10 @@ def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
     """Note every request to `app`. Comes before all else that does something before or after requests."""
 
     def enter() -> None:
+        note = parking.resumed()
+        if note is not None:
+            parking.carry(note)
+            return
         g.began = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -40,6 +45,8 @@ def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
             tracer.name_route(request.method, _CONVERTED.sub(r"{\1}", request.url_rule.rule))
 
     def leave(response: Response) -> Response:
+        if "parked" in g:
+            return response
         took = time.perf_counter() - g.began
         face = _face()
         method = request.method if request.method in METHODS else "other"

@@ -6,7 +6,15 @@ import threading
 
 import pytest
 
-from imagestore.cache.admission import MAX_SECONDS, MIN_SECONDS, Sizes, Sketch, expiry_seconds
+from imagestore.cache.admission import (
+    MAX_SECONDS,
+    MIN_SECONDS,
+    MOST_COST,
+    Sizes,
+    Sketch,
+    expiry_seconds,
+    worth_size,
+)
 
 pytestmark = pytest.mark.quick
 KIB = 1024
@@ -90,3 +98,25 @@ def test_sizes_at_the_ends() -> None:
     sizes.note("huge", 2**80)
     assert sizes.recall("huge") is not None
     assert Sizes().recall("unknown") is None
+
+
+@pytest.mark.parametrize("cost", [1, 2, 8])
+def test_what_costs_more_lives_longer_in_proportion(cost: int) -> None:
+    assert expiry_seconds(1, worth_size(64 * KIB, cost)) == pytest.approx(
+        cost * expiry_seconds(1, 64 * KIB), rel=0.01
+    )
+
+
+def test_a_cost_counts_within_bounds() -> None:
+    assert worth_size(1000, 0.001) == 1000
+    assert worth_size(1000, 10**9) == worth_size(1000, MOST_COST)
+
+
+def test_a_hit_keeps_the_cost_that_was_noted_and_mends_what_is_another_blobs() -> None:
+    sizes = Sizes()
+    sizes.note("dear", worth_size(100_000, 4))
+    known = sizes.recall("dear")
+    sizes.correct("dear", 100_000)
+    assert sizes.recall("dear") == known
+    sizes.correct("dear", 100)
+    assert sizes.recall("dear") == pytest.approx(100, rel=0.2)

@@ -14,7 +14,8 @@ from redis.crc import key_slot
 
 from imagestore.cache.names import redis_key
 from imagestore.cache.node import Node
-from imagestore.cache.tier import FORGET_BATCH, Alias, Tier
+from imagestore.cache.tier import FORGET_BATCH, Tier
+from imagestore.cache.values import Alias
 from tests.cache.conftest import MakeTier
 from tests.cache.test_tier import until
 from tests.redis_cluster import Member, RedisCluster, running_cluster

@@ -14,7 +14,8 @@ import pytest
 from redis import Redis
 
 from imagestore.cache.flight import Flights
-from imagestore.cache.tier import Lease, Tier
+from imagestore.cache.tier import Tier
+from imagestore.cache.values import Lease
 from imagestore.core.errors import ImageNotFound, ImagestoreError, StoreUnavailable, UnsupportedFormat
 from tests.cache.conftest import MakeTier
 from tests.cache.test_tier import until
@@ -178,7 +179,8 @@ PROGRAM = r"""
 import sys, threading, time
 from redis import Redis
 from imagestore.cache.flight import Flights
-from imagestore.cache.tier import Lease, Tier
+from imagestore.cache.tier import Tier
+from imagestore.cache.values import Lease
 
 url, lease, slowness = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 tier = Tier(url, timeout=5, value_bytes=1000, integrity_key=b"secret")
@@ -278,8 +280,12 @@ def test_a_lease_whose_word_was_late_is_given_back(
     assert redis.keys() == []
 
 
-def test_a_lease_that_another_took_over_is_not_given_back(make_tier: MakeTier) -> None:
+def test_a_lease_that_another_took_over_is_not_given_back(
+    make_tier: MakeTier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is with one whose renewals did not reach Redis."""
     tier, other = make_tier(), make_tier()
+    monkeypatch.setattr(tier, "renew_lease", lambda *_: None)
     flights = Flights(tier, lease_seconds=0.05)
 
     def make() -> bytes:
@@ -289,3 +295,19 @@ def test_a_lease_that_another_took_over_is_not_given_back(make_tier: MakeTier) -
     find: Callable[[], bytes | None] = lambda: None  # noqa: E731
     assert flights.once("blob", make, find=find, wait=WAIT) == (b"late", "make")
     assert tier.try_lease("blob", 1).state == "busy"
+
+
+def test_a_lease_lasts_as_long_as_its_maker_is_at_work(make_tier: MakeTier) -> None:
+    tier, other = make_tier(), make_tier()
+    flights = Flights(tier, lease_seconds=0.2)
+    states: list[str] = []
+
+    def make() -> bytes:
+        for _ in range(10):
+            time.sleep(0.1)
+            states.append(other.try_lease("blob", 600).state)
+        return b"made"
+
+    assert flights.once("blob", make, find=lambda: None, wait=WAIT) == (b"made", "make")
+    assert states == ["busy"] * 10
+    assert until(lambda: other.try_lease("blob", 1).state == "held")

@@ -13,7 +13,8 @@ import pytest
 from redis import Redis
 
 from imagestore.cache.names import redis_key
-from imagestore.cache.tier import FORGET_BATCH, STALE_SECONDS, Alias, Tier
+from imagestore.cache.tier import FORGET_BATCH, STALE_SECONDS, Tier
+from imagestore.cache.values import Alias
 from imagestore.embedded import Server
 from tests.cache.conftest import MakeTier
 from tests.cache.redis_proxy import RedisProxy

@@ -164,6 +164,8 @@ PROVOKED: dict[type[ImagestoreError], Callable[[Scene], Any]] = {
     errors.ImageNotFound: lambda at: at.client.image(at.bucket, "nothing"),
     errors.VersionNotFound: lambda at: at.client.version(at.bucket, "there", 1),
     errors.CredentialNotFound: lambda at: at.client.revoke_credential("NOBODY"),
+    errors.TransformationNotFound: lambda at: at.client.transformation(at.bucket, "none"),
+    errors.InvalidTransformation: lambda at: at.client.put_transformation(at.bucket, "a", "w_x"),
     errors.RouteNotFound: lambda at: at.raised_for("/v1/nothing"),
     errors.BucketExists: lambda at: at.client.create_bucket(at.bucket),
     errors.BucketNotEmpty: lambda at: at.client.delete_bucket(at.bucket),
@@ -175,7 +177,6 @@ PROVOKED: dict[type[ImagestoreError], Callable[[Scene], Any]] = {
 """What makes the real service, or the client on its way to it, fail with each error."""
 
 UNPROVOKED = {
-    errors.InvalidTransformation,
     errors.RequestTimeout,
     errors.DecodeTimeout,
     errors.WriteContention,

@@ -79,12 +79,18 @@ FOUND: dict[str, Any] = {
     "credentials": [],
     "images": [],
     "versions": [],
+    "transformations": [],
     "next": None,
     "url": "",
 }
 SAFE: dict[str, Call] = {
     "buckets": lambda client: client.buckets(),
     "bucket": lambda client: client.bucket("b"),
+    "set_strict": lambda client: client.set_strict("b", True),
+    "transformations": lambda client: client.transformations("b"),
+    "transformation": lambda client: client.transformation("b", "t"),
+    "put_transformation": lambda client: client.put_transformation("b", "t", "w_1"),
+    "delete_transformation": lambda client: client.delete_transformation("b", "t"),
     "set_access": lambda client: client.set_access("b", "private"),
     "delete_bucket": lambda client: client.delete_bucket("b"),
     "upload": lambda client: client.upload("b", b"x", "k"),

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from imagestore.cache.flight import Flights
-from imagestore.cache.tier import Alias, Tier
+from imagestore.cache.tier import Tier
+from imagestore.cache.values import Alias
 from imagestore.embedded import start_redis
 
 UP = ["up", "cluster"]

@@ -40,21 +40,21 @@ def test_of_twenty_that_make_a_bucket_one_does(registry: Registry) -> None:
 
 def test_the_generation_grows_with_every_change_through_deletion(registry: Registry) -> None:
     registry.add_bucket("shop", "private")
-    assert registry.set_visibility("shop", "public-read").generation == 2
+    assert registry.change_bucket("shop", visibility="public-read").generation == 2
     assert registry.set_live("shop", False) == 3
     assert registry.add_bucket("shop", "private").generation == 4
     assert registry.find_bucket("shop").visibility == "private"
 
 
 def test_what_is_not_there_cannot_change(registry: Registry) -> None:
-    assert registry.set_visibility("shop", "private") is None
+    assert registry.change_bucket("shop", visibility="private") is None
     assert registry.set_live("shop", False) is None
     assert registry.set_live("shop", True) is None
     registry.add_bucket("shop", "private")
     assert registry.set_live("shop", True) is None
     assert registry.set_live("shop", False) == 2
     assert registry.find_bucket("shop") is None
-    assert registry.set_visibility("shop", "public-read") is None
+    assert registry.change_bucket("shop", visibility="public-read") is None
     assert registry.list_buckets() == []
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from urllib.parse import parse_qs
 
+from imagestore.core.parking import PARK, RESUMED
 from imagestore.edge.front import Front
-from imagestore.edge.gateway import PARK, RESUMED
 from imagestore.edge.protocol import EdgeProtocol
 from tests.edge.pattern import pattern
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from imagestore.edge.gateway import PARK, RESUMED, Chunk, Exchange, build_environ
+from imagestore.core.parking import PARK, RESUMED
+from imagestore.edge.gateway import Chunk, Exchange, build_environ
 
 pytestmark = pytest.mark.quick
 

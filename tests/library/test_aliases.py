@@ -153,7 +153,7 @@ def test_a_new_image_under_an_old_name_is_seen_at_once(
 def test_a_policy_is_seen_at_once(open_house: Callable[..., House], house: House, image: Image) -> None:
     catalog = open_house().services.catalog
     for visibility in ("private", "public-read", "private"):
-        catalog.set_visibility(BUCKET, visibility)
+        catalog.change_bucket(BUCKET, visibility=visibility)
         for _ in range(2):
             assert house.find("a").bucket == catalog.bucket(BUCKET)
             assert house.find("a").bucket.visibility == visibility
@@ -163,12 +163,12 @@ def test_a_slow_reader_does_not_put_the_old_policy_back(
     open_house: Callable[..., House], house: House, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow, catalog = open_house(), open_house().services.catalog
-    catalog.set_visibility(BUCKET, "public-read")
+    catalog.change_bucket(BUCKET, visibility="public-read")
     find = slow.services.fetch._registry.find_bucket
 
     def read_then_dawdle(name: str) -> object:
         found = find(name)
-        catalog.set_visibility(name, "private")
+        catalog.change_bucket(name, visibility="private")
         return found
 
     monkeypatch.setattr(slow.services.fetch._registry, "find_bucket", read_then_dawdle)

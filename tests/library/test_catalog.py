@@ -206,5 +206,5 @@ def test_a_bucket_has_a_good_name_and_one_owner(house: House) -> None:
     with pytest.raises(BucketExists):
         house.services.catalog.create_bucket(BUCKET, "private")
     with pytest.raises(BucketNotFound):
-        house.services.catalog.set_visibility("nowhere", "private")
+        house.services.catalog.change_bucket("nowhere", visibility="private")
     assert house.services.catalog.bucket(BUCKET).visibility == "public-read"

@@ -105,18 +105,34 @@ def test_damaged_bytes_are_neither_given_out_nor_kept(house: House) -> None:
 # What a name means
 
 
-def test_a_key_with_an_extension_means_the_stem_if_the_format_fits(house: House) -> None:
+def test_a_key_with_an_extension_means_the_stem_and_asks_for_a_format(house: House) -> None:
     first = house.put("cat", picture()).version
     for key in ("cat", "cat.jpg", "cat.jpeg", "cat.JPG", "cat.jfif"):
         for _ in range(2):
             assert house.find(key).version == first
             found = house.find(key, first.number)
             assert (found.version, found.immutable) == (first, True)
-    for key in ("cat.png", "cat.", ".jpg", "cat.jpg.jpg", "cat.txt", "cat ", "Cat", "cat/.jpg"):
+    for key, format in (("cat", None), ("cat.jpg", "jpeg"), ("cat.PNG", "png"), ("cat.webp", "webp")):
+        for _ in range(2):
+            assert house.find(key).extension == format
+    for key in ("cat.", ".jpg", "cat.jpg.jpg", "cat.txt", "cat ", "Cat", "cat/.jpg"):
         with pytest.raises(ImageNotFound):
             house.find(key)
         with pytest.raises(ImageNotFound):
             house.find(key, first.number)
+
+
+def test_a_key_with_an_extension_is_remembered_and_gives_way_to_a_key_as_it_stands(
+    house: House, commands: Commands
+) -> None:
+    house.put("cat", picture(1))
+    assert not house.find("cat.jpg").remembered
+    commands.clear()
+    found = house.find("cat.jpg")
+    assert (found.remembered, found.extension, commands.sent) == (True, "jpeg", [])
+    house.put("cat.jpg", picture(2))
+    found = house.find("cat.jpg")
+    assert (found.version.key, found.extension) == ("cat.jpg", None)
 
 
 def test_a_key_that_is_there_comes_before_its_stem(house: House) -> None:

@@ -77,7 +77,7 @@ def test_what_is_newer_in_the_store_stays(stored: Stored, folder: Archives) -> N
     folder.backup(stored)
     newer = stored.put("large", b"newer bytes")
     stored.documents.set_labels(BUCKET, "shared", Labels(("mine",), None), Condition())
-    Registry(stored.mongo).set_visibility(BUCKET, "private")
+    Registry(stored.mongo).change_bucket(BUCKET, visibility="private")
     own = stored.put("own", b"its own bytes")
     folder.restore(stored)
     assert stored.documents.find_image(BUCKET, "large") == newer

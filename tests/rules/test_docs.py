@@ -90,7 +90,7 @@ def test_every_command_that_a_page_names_exists(page: Path) -> None:
     known = {path for path, _ in tables.walk("imagestore", main)}
     for named in re.findall(r"`imagestore ((?:[a-z]+ ?)+)", TEXTS[page]):
         words = named.split()
-        group = words[0] in ("bucket", "credential")
+        group = words[0] in ("bucket", "credential", "transformation")
         assert f"imagestore {' '.join(words[: 2 if group else 1])}" in known, named
 
 

@@ -142,7 +142,7 @@ def write_everything(store: Mongo) -> None:
     documents.withdraw(third)
     documents.bury(BUCKET, "a", Condition())
     registry.add_bucket("shop", "private")
-    registry.set_visibility("shop", "public-read")
+    registry.change_bucket("shop", visibility="public-read")
     registry.set_live("shop", False)
     registry.add_credential(CredentialRecord("A", ("read",), None, "", first.created))
     registry.drop_credential("A")

@@ -91,7 +91,8 @@ def test_the_extension_may_be_added_or_left_to_the_format(service: Service, http
     assert (
         http.get(f"{base}/v{image['version']}/people/ada.jpg").headers["Cache-Control"].endswith("immutable")
     )
-    assert http.get(f"{base}/people/ada.png").status_code == 404
+    assert http.get(f"{base}/people/ada.png").headers["Content-Type"] == "image/png"
+    assert http.get(f"{base}/people/ada.txt").status_code == 404
 
 
 def test_a_versioned_url_is_immutable_and_any_other_number_is_passed_over(

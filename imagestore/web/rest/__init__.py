@@ -4,6 +4,7 @@ from imagestore.web.rest.buckets import buckets
 from imagestore.web.rest.cache import cache
 from imagestore.web.rest.credentials import credentials
 from imagestore.web.rest.images import images
+from imagestore.web.rest.transformations import transformations
 from imagestore.web.rest.versions import versions
 
-FACES = (buckets, images, versions, credentials, cache)
+FACES = (buckets, transformations, images, versions, credentials, cache)

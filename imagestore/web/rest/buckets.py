@@ -7,6 +7,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
+from imagestore.core.errors import InvalidParameter
 from imagestore.web.frontdoor import principal, require, services
 from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, no_content
@@ -33,7 +34,7 @@ buckets = APIBlueprint(
 def create_bucket(body: NewBucket) -> Response:
     note(bucket=body.name)
     require(Action.ADMINISTER, body.name)
-    bucket = services().catalog.create_bucket(body.name, body.access)
+    bucket = services().catalog.create_bucket(body.name, body.access, strict=body.strict)
     return answer_json(BucketAnswer.of(bucket), 201)
 
 
@@ -54,11 +55,16 @@ def show_bucket(path: BucketPath) -> Response:
 
 
 @buckets.patch(
-    "/buckets/<string:bucket>", summary="Change a bucket's access", responses={"200": BucketAnswer}
+    "/buckets/<string:bucket>",
+    summary="Change a bucket's access, or whether it is strict",
+    responses={"200": BucketAnswer},
 )
 def change_bucket(path: BucketPath, body: BucketChange) -> Response:
     require(Action.ADMINISTER, path.bucket)
-    return answer_json(BucketAnswer.of(services().catalog.set_visibility(path.bucket, body.access)))
+    if body.access is None and body.strict is None:
+        raise InvalidParameter("Nothing to change: send access, strict or both.")
+    bucket = services().catalog.change_bucket(path.bucket, visibility=body.access, strict=body.strict)
+    return answer_json(BucketAnswer.of(bucket))
 
 
 @buckets.delete(

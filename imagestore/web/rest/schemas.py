@@ -74,20 +74,36 @@ class NewBucket(Model):
     access: Literal["public-read", "private"] = Field(
         "private", description="Whether everybody may GET its images."
     )
+    strict: bool = Field(False, description="Whether only named or signed transformations are made.")
 
 
 class BucketChange(Model):
-    access: Literal["public-read", "private"]
+    """What is left out, or null, stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["access"], "properties": {"access": {"type": "string"}}},
+                {"required": ["strict"], "properties": {"strict": {"type": "boolean"}}},
+            ]
+        },
+    )
+
+    access: Literal["public-read", "private"] | None = Field(
+        None, description="Whether everybody may GET its images."
+    )
+    strict: bool | None = Field(None, description="Whether only named or signed transformations are made.")
 
 
 class BucketAnswer(Model):
     name: str
     access: Literal["public-read", "private"]
+    strict: bool = Field(description="Whether only named or signed transformations are made.")
     created: datetime
 
     @classmethod
     def of(cls, bucket: Bucket) -> BucketAnswer:
-        return cls(name=bucket.name, access=bucket.visibility, created=bucket.created)
+        return cls(name=bucket.name, access=bucket.visibility, strict=bucket.strict, created=bucket.created)
 
 
 class BucketList(Model):

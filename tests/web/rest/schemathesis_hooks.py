@@ -32,6 +32,9 @@ schemathesis.openapi.format("tag", WORDS)
 schemathesis.openapi.format("tags", st.lists(WORDS, max_size=5).map(",".join))
 schemathesis.openapi.format("context", CONTEXTS.map(json.dumps))
 schemathesis.openapi.format(
+    "transformation", st.sampled_from(["c_scale,w_100", "e_sepia/f_auto,q_auto", "c_fill,w_0.5,ar_1:1"])
+)
+schemathesis.openapi.format(
     "cursor", WORDS.map(lambda key: base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode())
 )
 

@@ -38,6 +38,7 @@ class Route:
 
 
 IMAGES = "/v1/buckets/{bucket}/images"
+NAMED = "/v1/buckets/{bucket}/transformations"
 ROUTES = [
     Route("GET", "/v1/buckets/{bucket}", "read", 200),
     Route("GET", IMAGES, "read", 200),
@@ -57,6 +58,10 @@ ROUTES = [
     Route("POST", "/v1/buckets", "admin", 409, '{"name": "<bucket>"}'),
     Route("PATCH", "/v1/buckets/{bucket}", "admin", 200, '{"access": "private"}'),
     Route("DELETE", "/v1/buckets/{bucket}", "admin", 409),
+    Route("GET", NAMED, "read", 200),
+    Route("GET", NAMED + "/none", "read", 404),
+    Route("PUT", NAMED + "/none", "admin", 400, '{"transformation": "w_x"}'),
+    Route("DELETE", NAMED + "/none", "admin", 404),
     Route("GET", "/v1/cache/stats", "read", 200, whole=True),
     Route("POST", "/v1/credentials", "admin", 201, '{"scopes": ["read"]}', whole=True),
     Route("GET", "/v1/credentials", "admin", 200, whole=True),
@@ -135,6 +140,7 @@ def test_every_route_of_the_document_is_in_the_matrix(stranger: httpx.Client) ->
     }
     named = {(method, path.replace("{version}", "{number}")) for method, path in named}
     named = {(method, path.replace("/nobody", "/{access_key}")) for method, path in named}
+    named = {(method, path.replace("/none", "/{name}")) for method, path in named}
     assert documented - {("GET", "/v1/buckets")} == named
 
 

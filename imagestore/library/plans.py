@@ -1,0 +1,130 @@
+"""Plans: from what a URL asks of an image to the one rendition that it means, by the name all know it by."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from imagestore.core.errors import ImageNotFound, InvalidTransformation
+from imagestore.core.image import Bucket, Digest, Version
+from imagestore.core.telemetry import Timings
+from imagestore.core.transformation.parsing import Transformation
+from imagestore.imaging.formats import BMP, PNG, by_name, negotiate
+from imagestore.library.fetch import RENDERING_REVISION, Fetch, Found
+from imagestore.library.transformations import NamedTransformations
+from imagestore.store.documents import Documents
+
+MOST_LAYERS = 20
+"""Different images that one rendition may lay over another."""
+
+_LABELS = re.compile(r"\b(?:tags|ctx|context)\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One rendition: what it is made of, and how. `text` is the canonical transformation, with nothing left
+    to look up in it; `format` is decided. `tags` and `context` are empty unless it asks for them."""
+
+    version: Version
+    transformation: Transformation
+    text: str
+    format: str
+    layers: Mapping[str, Version] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    context: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Names bytes, not a URL: it holds the digests of all that goes in, and never means anything else."""
+        parts = [self.version.digest, self.text or "-", self.format, str(RENDERING_REVISION)]
+        parts += [f"{key}={version.digest}" for key, version in sorted(self.layers.items())]
+        if self.tags or self.context:
+            parts.append(repr((sorted(self.tags), sorted(self.context.items()))))
+        return "/".join(parts)
+
+    @property
+    def tells(self) -> bool:
+        """Whether its facts are wanted, and not its bytes (`fl_getinfo`)."""
+        return "getinfo" in self.transformation.output.flags
+
+    @property
+    def modified(self) -> datetime:
+        """When the newest of the images in it was made; a new meaning of a name changes the ETag alone."""
+        return max(each.modified for each in (self.version, *self.layers.values()))
+
+    @property
+    def etag(self) -> str:
+        return hashlib.sha256(self.name.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        return tuple(dict.fromkeys(each.digest for each in (self.version, *self.layers.values())))
+
+
+class Plans:
+    """Looks up what a transformation names: other transformations, images to lay over it, labels."""
+
+    def __init__(self, fetch: Fetch, named: NamedTransformations, documents: Documents) -> None:
+        self._fetch = fetch
+        self._named = named
+        self._documents = documents
+
+    def expand(self, bucket: str, transformation: Transformation) -> Transformation:
+        """The transformation with what its names stand for. Raises TransformationNotFound."""
+        if not transformation.names():
+            return transformation
+        return transformation.expand(lambda name: self._named.look_up(bucket, name))
+
+    def draw(self, found: Found, expanded: Transformation, accept: str, timings: Timings) -> Plan:
+        """The plan for an image that was found, to be sent to a client with that `Accept` header.
+
+        Raises ImageNotFound for a layer that is not there, InvalidTransformation for what is too much.
+        """
+        text = expanded.canonical()
+        tags, context = self._labels(found.version) if _LABELS.search(text) else ((), {})
+        return Plan(
+            version=found.version,
+            transformation=expanded,
+            text=text,
+            format=_decide_format(expanded, found, accept),
+            layers=self._layers(found.bucket, expanded, timings),
+            tags=tags,
+            context=context,
+        )
+
+    def _layers(self, bucket: Bucket, wanted: Transformation, timings: Timings) -> dict[str, Version]:
+        keys = tuple(dict.fromkeys(wanted.layer_keys()))
+        if len(keys) > MOST_LAYERS:
+            raise InvalidTransformation(f"A transformation lays at most {MOST_LAYERS} images over another.")
+        allowed: Callable[[Bucket], None] = lambda _: None  # noqa: E731 - it was asked for the image itself
+        return {key: self._fetch.resolve(bucket.name, key, None, allowed, timings).version for key in keys}
+
+    def _labels(self, version: Version) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        image = self._documents.find_image(version.bucket, version.key)
+        if image is None:
+            raise ImageNotFound(f"There is no image {version.key!r} in bucket {version.bucket!r} any more.")
+        return image.tags, image.context
+
+
+def _decide_format(wanted: Transformation, found: Found, accept: str) -> str:
+    """`f_`, else the extension behind the key, else the original's own."""
+    facts, output = found.version.facts, wanted.output
+    if output.format == "auto":
+        chosen = negotiate(
+            accept,
+            has_alpha=facts.has_alpha,
+            animated=is_animated(found.version) and output.page is None,
+            original=facts.format,
+            flags=output.flags,
+        )
+        return chosen.name
+    asked = by_name(output.format or found.extension or facts.format)
+    return PNG.name if asked == BMP else asked.name
+
+
+def is_animated(version: Version) -> bool:
+    """Whether its frames are those of an animation, and not pages."""
+    return version.facts.frames > 1 and version.facts.format != "tiff"

@@ -1,0 +1,118 @@
+"""Originals as files at hand: what decoders read while renditions are made, kept for the next sizes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imagestore.core.errors import StoreUnavailable
+
+PREFIX = "sources-"
+
+
+@dataclass(slots=True)
+class _Held:
+    """One file; `lock` is for whoever fills it. It is not removed while it has `readers`."""
+
+    path: Path
+    size: int = 0
+    readers: int = 0
+    filled: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Sources:
+    """Files of up to `limit` bytes in all in a folder of this process below `directory`: the last used stay.
+
+    What is in use may be more than that for the moment. Safe to use from many threads.
+    """
+
+    def __init__(self, directory: Path, limit: int) -> None:
+        self._directory = directory
+        self._limit = limit
+        self._folder: Path | None = None
+        self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        _clear_left(directory)
+
+    @contextmanager
+    def lend(self, name: str, load: Callable[[], Iterable[bytes]]) -> Iterator[Path]:
+        """The file called `name`, which `load` fills if it is not there; it stays until the block ends.
+
+        Raises what `load` does, and StoreUnavailable when the disk does not take it.
+        """
+        held = self._borrow(name)
+        try:
+            with held.lock:
+                if not held.filled:
+                    self._fill(held, load)
+            yield held.path
+        finally:
+            self._give_back(name, held)
+
+    def close(self) -> None:
+        with self._lock:
+            folder, self._folder = self._folder, None
+            self._held.clear()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _borrow(self, name: str) -> _Held:
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._directory))
+            held = self._held.get(name)
+            if held is None:
+                descriptor, path = tempfile.mkstemp(dir=self._folder)
+                os.close(descriptor)
+                held = self._held[name] = _Held(Path(path))
+            self._held.move_to_end(name)
+            held.readers += 1
+            return held
+
+    def _fill(self, held: _Held, load: Callable[[], Iterable[bytes]]) -> None:
+        size = 0
+        try:
+            with held.path.open("wb") as file:
+                for data in load():
+                    size += file.write(data)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"The server has no room for originals just now ({error.strerror}): try again later."
+            ) from error
+        with self._lock:
+            held.filled, held.size = True, size
+            self._bytes += size
+
+    def _give_back(self, name: str, held: _Held) -> None:
+        with self._lock:
+            held.readers -= 1
+            if not held.filled and not held.readers and self._held.get(name) is held:
+                self._drop(name)
+            for other in [each for each, kept in self._held.items() if not kept.readers]:
+                if self._bytes <= self._limit:
+                    return
+                self._drop(other)
+
+    def _drop(self, name: str) -> None:
+        held = self._held.pop(name)
+        self._bytes -= held.size
+        with contextlib.suppress(OSError):
+            held.path.unlink()
+
+
+def _clear_left(directory: Path) -> None:
+    """Remove the folders of processes that are gone, or were here under this one's number before it."""
+    for folder in directory.glob(f"{PREFIX}*-*"):
+        number = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not number.isdigit() or int(number) == os.getpid() or not Path(f"/proc/{number}").exists():
+            shutil.rmtree(folder, ignore_errors=True)

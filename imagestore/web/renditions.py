@@ -1,0 +1,146 @@
+"""Delivery of what is made from an image: who may ask for what, its fields, its bytes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from flask import Response, g, request
+
+from imagestore.core.errors import Forbidden
+from imagestore.core.image import Bucket
+from imagestore.core.streams import Blob
+from imagestore.core.telemetry import Timings
+from imagestore.core.transformation.model import Output
+from imagestore.core.transformation.parsing import Transformation
+from imagestore.core.urls import DeliveryRequest
+from imagestore.imaging.formats import by_extension, by_name
+from imagestore.library.fetch import Found
+from imagestore.library.plans import Plan
+from imagestore.library.renditions import Made, Origin
+from imagestore.web.fields import STALE_STATUS, Shown, describe, last_segment, name_status, respond_bodiless
+from imagestore.web.frontdoor import services
+from imagestore.web.parking import Note, await_result, result_of
+from imagestore.web.responses import Representation, answer, judge
+
+CACHE_STATUS = {
+    Origin.HIT: "imagestore; hit; detail=redis",
+    Origin.KEPT: "imagestore; hit; detail=gridfs",
+    Origin.WAIT: "imagestore; fwd=uri-miss; collapsed",
+    Origin.MAKE: "imagestore; fwd=uri-miss",
+}
+
+
+@dataclass(slots=True)
+class Asked:
+    """What a URL asks for, as it becomes known: the transformation with what its names stand for."""
+
+    wanted: DeliveryRequest
+    expanded: Transformation = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.expanded = self.wanted.transformation
+        self._note_variance()
+
+    def admit(self, bucket: Bucket) -> None:
+        """Raises SignatureInvalid for a signature that does not hold, Forbidden for a transformation that a
+        strict bucket does not take from anybody, TransformationNotFound for a name that is none."""
+        wanted = self.wanted.transformation
+        if self.wanted.signature is not None:
+            services().signers.check(self.wanted)
+        elif bucket.strict and not _is_named(wanted):
+            raise Forbidden(
+                "This bucket makes only named or signed transformations: use t_<name> alone, or sign the URL."
+            )
+        self.expanded = services().plans.expand(bucket.name, wanted)
+        self._note_variance()
+
+    def is_plain(self, found: Found) -> bool:
+        """Whether the original's own bytes are the answer."""
+        same = found.extension in (None, found.version.facts.format)
+        return same and self.expanded == Transformation()
+
+    def _note_variance(self) -> None:
+        """Every answer to such a URL depends on the Accept field, errors included."""
+        g.varies = self.expanded.output.format == "auto"
+
+
+@dataclass(slots=True)
+class Job:
+    """A rendition on its way into an answer. `joined`: it was begun for another request."""
+
+    plan: Plan
+    found: Found
+    began: float
+    joined: bool = False
+
+    def subject(self, size: int) -> Representation:
+        return Representation(self.plan.etag, self.plan.modified, size)
+
+    def shown(self) -> Shown:
+        flags = self.plan.transformation.output.flags
+        attached = next((flag for flag in flags if flag.partition(":")[0] == "attachment"), None)
+        immutable = "immutable_cache" in flags
+        format = by_name(self.plan.format)
+        stem = last_segment(self.found.version.key)
+        if by_extension(stem.rpartition(".")[2]):
+            stem = stem.rpartition(".")[0] or stem
+        stem = (attached or "").partition(":")[2] or stem
+        if self.plan.tells:
+            return Shown("application/json", f"{stem}.json", immutable=immutable)
+        filename = f"{stem}.{format.extensions[0]}"
+        return Shown(format.media_type, filename, attachment=attached is not None, immutable=immutable)
+
+
+def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
+    """What is made from an image: conditions are judged by its name, before anything is made."""
+    plan = services().plans.draw(found, asked.expanded, request.headers.get("Accept", ""), timings)
+    job = Job(plan, found, time.perf_counter())
+    verdict = judge("HEAD", request.headers, job.subject(0))
+    if verdict.status != 200:
+        response = respond_bodiless(verdict, job.subject(0))
+        response.headers["Cache-Status"] = name_status(found)
+        describe(response, found, verdict, job.shown())
+        return response
+    with timings.measure("redis"):
+        data = services().renderer.read(plan.name)
+    if data is not None:
+        return _send(job, Made(data, Origin.HIT))
+    future, job.joined = services().renderer.begin(plan)
+    return _finish(job, await_result(future, job), timings)
+
+
+def resume(note: Note, timings: Timings) -> Response:
+    """Where `deliver` was left until the rendition was made."""
+    job = note.state
+    assert isinstance(job, Job)
+    return _finish(job, result_of(note.future), timings)
+
+
+def _finish(job: Job, made: Made, timings: Timings) -> Response:
+    timings.steps["render"] = (time.perf_counter() - job.began) * 1000
+    return _send(job, replace(made, origin=Origin.WAIT) if job.joined else made)
+
+
+def _send(job: Job, made: Made) -> Response:
+    subject = job.subject(len(made.data))
+    verdict = judge(request.method, request.headers, subject)
+    if verdict.status in (412, 416) or request.method == "HEAD":
+        response = respond_bodiless(verdict, subject)
+    else:
+        response = answer(verdict, subject, Blob.of(made.data))
+    stale = job.found.stale and made.origin is Origin.HIT
+    response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[made.origin]
+    describe(response, job.found, verdict, job.shown())
+    return response
+
+
+def _is_named(wanted: Transformation) -> bool:
+    """Whether it does only what the bucket's owner wrote, or nothing, in a format of the asker's choice."""
+    quality = wanted.output.quality
+    chosen = replace(wanted.output, format=None, quality=None) == Output()
+    return (
+        chosen
+        and (quality is None or quality.auto is not None)
+        and (not wanted.nodes or wanted.is_named_only)
+    )
