@@ -68,12 +68,7 @@ class Services:
         self.metrics = Metrics(enabled=settings.metrics != "off")
         self.tracer = open_tracer()
         keys = Secrets(settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret)
-        self.mongo = Mongo(
-            settings.mongo_url,
-            settings.mongo_database,
-            write_timeout=settings.store_timeout,
-            read_timeout=settings.read_timeout,
-        )
+        self.mongo = _open_mongo(settings)
         self.tier = _open_tier(settings, keys.derive("cache"), self.metrics)
         self.decoders = _open_decoders(settings, self.metrics)
         documents, registry = Documents(self.mongo), Registry(self.mongo)
@@ -153,6 +148,15 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         yield Rounds(parts, schedule)
     finally:
         mongo.close()
+
+
+def _open_mongo(settings: Settings) -> Mongo:
+    return Mongo(
+        settings.mongo_url,
+        settings.mongo_database,
+        write_timeout=settings.store_timeout,
+        read_timeout=settings.read_timeout,
+    )
 
 
 def _open_decoders(settings: Settings, metrics: Metrics) -> DecoderPool:
