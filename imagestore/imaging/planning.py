@@ -11,7 +11,7 @@ from imagestore.imaging import crops
 from imagestore.imaging.geometry import Box, Crop, View
 from imagestore.imaging.gravity import Finder, resolve
 
-COPY_MARGIN = 1.5
+COPY_MARGIN = 2.2
 """How many times the wanted size a reduced copy must have, so that what is made of it is as good as what is
 made of the original: 45 dB against a full decode."""
 
