@@ -56,8 +56,13 @@ class _Job:
         across, down = width and width / self.width, height and height / self.height
         return across or down or 1, down or across or 1
 
-    def offset(self, sides: _Sides) -> _Sides:
-        return _pixels(self.step.x, sides[0]) or 0.0, _pixels(self.step.y, sides[1]) or 0.0
+    def offset(self, sides: _Sides, ratio: float = 1) -> _Sides:
+        """x and y, as fractions those of `sides`; in pixels, `ratio` of these for one."""
+        x, y = self.step.x, self.step.y
+        return (
+            x.pixels(sides[0]) * (1 if x.relative else ratio) if x else 0.0,
+            y.pixels(sides[1]) * (1 if y.relative else ratio) if y else 0.0,
+        )
 
     def middle(self) -> tuple[float, float] | None:
         """The point that the crop has in its middle, if it holds on to one."""
@@ -160,7 +165,7 @@ def _crop(job: _Job) -> Crop:
     sides = side(sides[0]), side(sides[1])
     middle = job.middle()
     if middle is not None:
-        if not (0 <= middle[0] <= job.width and 0 <= middle[1] <= job.height):
+        if job.hold.point and not (0 <= middle[0] <= job.width and 0 <= middle[1] <= job.height):
             raise _beside(job)
         box = Box(middle[0] - sides[0] / 2, middle[1] - sides[1] / 2, *sides)
         box = _kept_inside(box, job.picture)
@@ -202,10 +207,6 @@ _MODES = {
 # ---- parts
 
 
-def _pixels(length: Length | None, whole: float) -> float | None:
-    return None if length is None else length.pixels(whole)
-
-
 def _wanted(name: str, length: Length | None, whole: int, ratio: float) -> float | None:
     if length is None:
         return None
@@ -231,7 +232,7 @@ def _cut(job: _Job, kept: _Sides, sides: _Sides) -> Crop:
         box = Box(middle[0] - kept[0] / 2, middle[1] - kept[1] / 2, *kept)
     else:
         # Offsets are in pixels of the answer, as its sides are.
-        away = job.offset(sides)
+        away = job.offset(sides, job.step.dpr)
         offset = away[0] * kept[0] / sides[0], away[1] * kept[1] / sides[1]
         box = Box(*job.hold.before((job.width - kept[0], job.height - kept[1]), offset), *kept)
     return _resized(job, sides, _kept_inside(box, job.picture))
@@ -239,7 +240,7 @@ def _cut(job: _Job, kept: _Sides, sides: _Sides) -> Crop:
 
 def _padded(job: _Job, scale: float, bounds: _Sides) -> Crop:
     hold = job.hold if job.hold.region is None and not job.hold.point else CENTER
-    return _on_canvas(_scaled(job, scale), bounds, hold, job.offset(bounds))
+    return _on_canvas(_scaled(job, scale), bounds, hold, job.offset(bounds, job.step.dpr))
 
 
 def _on_canvas(crop: Crop, bounds: _Sides, hold: Hold, offset: _Sides) -> Crop:

@@ -22,13 +22,17 @@ _WHOLE = ("auto_right", "auto_left", "ignore")
 """Turns that come before sizes count."""
 
 
+def marks_region(step: Step) -> bool:
+    """Whether w and h are of the region that an effect changes: where no crop mode but the usual one asks for
+    them."""
+    return step.effect is not None and step.effect.name in _REGIONAL and step.crop in (None, "scale")
+
+
 def crop_of(
     step: Step, width: int, height: int, faces: tuple[Box, ...] | None, find_focus: Finder
 ) -> Crop | None:
     """What the step does to a picture's size, None for nothing. Raises as `crops.plan` does."""
-    regional = step.effect is not None and step.effect.name in _REGIONAL
-    sized = step.width or step.height or step.aspect
-    if not (step.crop or (sized and not regional)):
+    if not (step.crop or step.width or step.height or step.aspect) or marks_region(step):
         return None
     gravity = step.gravity or (Gravity("auto") if step.crop == "auto" else None)
     hold = resolve(gravity, faces, find_focus) if gravity else crops.default_hold(step)

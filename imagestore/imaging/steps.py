@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+<<<<<<< HEAD
 from imagestore.core.transformation.model import Border, Effect, Step
 from imagestore.imaging.engine import backdrop, blending, edges, effects, trimming, turning
 from imagestore.imaging.engine.canvas import Canvas
@@ -15,6 +17,21 @@ _AROUND = ("shadow", "outline")
 """Effects that draw around the shape of the picture, so when it has its shape."""
 _ON_A_REGION = ("blur_region", "pixelate_region")
 """Effects that `x`, `y`, `w` and `h` say the place of, instead of a size of the picture."""
+=======
+from imagestore.core.transformation.model import Border, Effect, Length, Step
+from imagestore.imaging.engine import backdrop, blending, edges, effects, trimming, turning
+from imagestore.imaging.engine.canvas import Canvas
+from imagestore.imaging.engine.effects import Surroundings
+from imagestore.imaging.engine.picture import Picture
+from imagestore.imaging.geometry import Box, Crop, check_size
+from imagestore.imaging.planning import crop_of, marks_region
+
+_AROUND = ("shadow", "outline", "gradient_fade")
+"""Effects that follow the edge of the picture's shape, or draw around it; so when it has its shape."""
+
+_BEFORE = ("trim",)
+"""Effects that are a step of their own, before sizes count."""
+>>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def lay_as_stored(canvas: Canvas, step: Step) -> None:
@@ -58,8 +75,13 @@ def crop_and_pad(canvas: Canvas, step: Step) -> None:
 
 def change_colors(canvas: Canvas, step: Step) -> None:
     """e_: on the picture alone, not on the border that comes around it."""
+<<<<<<< HEAD
     if step.effect and step.effect.name not in (*_AROUND, "trim"):
         _apply(canvas, step, step.effect)
+=======
+    if step.effect and step.effect.name not in (*_AROUND, *_BEFORE):
+        _apply(step.effect, canvas, step)
+>>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def round_corners(canvas: Canvas, step: Step) -> None:
@@ -78,21 +100,24 @@ def add_border(canvas: Canvas, step: Step) -> None:
 
 
 def draw_around(canvas: Canvas, step: Step) -> None:
+<<<<<<< HEAD
     """e_shadow, e_outline: around the border and the corners, which they follow."""
     if step.effect and step.effect.name in _AROUND:
         _apply(canvas, step, step.effect)
+=======
+    """e_shadow, e_outline, e_gradient_fade: around the border and the corners, which they follow."""
+    if step.effect and step.effect.name in _AROUND:
+        _apply(step.effect, canvas, step)
+>>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def rotate(canvas: Canvas, step: Step) -> None:
     """a_: turned whole, with its corners and its border; in the order in which the turns are written."""
     for turn in step.angle:
-        if isinstance(turn, str):
-            way = turn
-            if way in ("hflip", "vflip"):
-                canvas.change(lambda picture, way=way: turning.flip(picture, way))  # type: ignore[misc]
-        else:
-            degrees = float(turn)
-            canvas.change(lambda picture, degrees=degrees: turning.rotate(picture, degrees))  # type: ignore[misc]
+        if turn in ("hflip", "vflip"):
+            canvas.change(partial(turning.flip, way=turn))
+        elif not isinstance(turn, str):
+            canvas.change(partial(turning.rotate, degrees=turn))
 
 
 def fade(canvas: Canvas, step: Step) -> None:
@@ -166,6 +191,34 @@ def _radii(canvas: Canvas, step: Step) -> edges.Radii:
     return edges.spread(
         tuple(each.pixels(short) * (1 if each.relative else step.dpr) for each in step.radius)
     )
+
+
+def _apply(effect: Effect, canvas: Canvas, step: Step) -> None:
+    def change(picture: Picture) -> Picture:
+        surroundings = _surroundings(picture, step)
+        frames = [effects.apply(frame, effect, surroundings) for frame in picture.frames]
+        check_size(*frames[0].size, len(frames))
+        # What drew around the picture knows where this lies now, and does not say.
+        faces = picture.faces if frames[0].size == picture.frames[0].size else None
+        return replace(picture, frames=frames, faces=faces)
+
+    canvas.change(change)
+
+
+def _surroundings(picture: Picture, step: Step) -> Surroundings:
+    x = _offset(step.x, picture.width, step.dpr)
+    y = _offset(step.y, picture.height, step.dpr)
+    region = None
+    if marks_region(step):
+        left, top = x or 0.0, y or 0.0
+        width = step.width.pixels(picture.width) if step.width else picture.width - left
+        height = step.height.pixels(picture.height) if step.height else picture.height - top
+        region = Box(left, top, width, height)
+    return Surroundings(color=step.color, region=region, x=x, y=y, faces=picture.faces or ())
+
+
+def _offset(length: Length | None, whole: int, ratio: float) -> float | None:
+    return length.pixels(whole) * (1 if length.relative else ratio) if length else None
 
 
 def _find_focus(canvas: Canvas) -> tuple[float, float]:

@@ -21,8 +21,8 @@ from imagestore.imaging.formats import JPEG, TIFF, Format
 from imagestore.imaging.geometry import UPRIGHT, Box, View, check_size, oriented_size, stored_box
 
 MARGIN = 2.2
-"""How many times the wanted size a JPEG is decoded at, at least. DCT scaling is a poor filter: what Lanczos'
-filter makes of less than this is not the 45 dB near a full decode that are wanted, on photos with fine detail."""
+"""How many times the wanted size a JPEG is decoded at, at least. DCT scaling is a poor filter: of less than
+this, Lanczos' filter does not make what is 45 dB near a full decode, on photos with fine detail."""
 
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
