@@ -6,18 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-<<<<<<< HEAD
-from imagestore.core.transformation.model import Border, Effect, Step
-from imagestore.imaging.engine import backdrop, blending, edges, effects, trimming, turning
-from imagestore.imaging.engine.canvas import Canvas
-from imagestore.imaging.geometry import Box, Crop
-from imagestore.imaging.planning import crop_of
-
-_AROUND = ("shadow", "outline")
-"""Effects that draw around the shape of the picture, so when it has its shape."""
-_ON_A_REGION = ("blur_region", "pixelate_region")
-"""Effects that `x`, `y`, `w` and `h` say the place of, instead of a size of the picture."""
-=======
 from imagestore.core.transformation.model import Border, Effect, Length, Step
 from imagestore.imaging.engine import backdrop, blending, edges, effects, trimming, turning
 from imagestore.imaging.engine.canvas import Canvas
@@ -31,7 +19,6 @@ _AROUND = ("shadow", "outline", "gradient_fade")
 
 _BEFORE = ("trim",)
 """Effects that are a step of their own, before sizes count."""
->>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def lay_as_stored(canvas: Canvas, step: Step) -> None:
@@ -63,8 +50,6 @@ def trim(canvas: Canvas, step: Step) -> None:
 def crop_and_pad(canvas: Canvas, step: Step) -> None:
     """c_, w_, h_, ar_: the one resample. Before effects, which then have fewer pixels to change, and whose
     strength is meant for the size that is delivered."""
-    if _marks_region(step):
-        return
     crop = crop_of(step, canvas.width, canvas.height, canvas.faces, lambda: _find_focus(canvas))
     if crop is None:
         return
@@ -75,13 +60,8 @@ def crop_and_pad(canvas: Canvas, step: Step) -> None:
 
 def change_colors(canvas: Canvas, step: Step) -> None:
     """e_: on the picture alone, not on the border that comes around it."""
-<<<<<<< HEAD
-    if step.effect and step.effect.name not in (*_AROUND, "trim"):
-        _apply(canvas, step, step.effect)
-=======
     if step.effect and step.effect.name not in (*_AROUND, *_BEFORE):
         _apply(step.effect, canvas, step)
->>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def round_corners(canvas: Canvas, step: Step) -> None:
@@ -100,15 +80,9 @@ def add_border(canvas: Canvas, step: Step) -> None:
 
 
 def draw_around(canvas: Canvas, step: Step) -> None:
-<<<<<<< HEAD
-    """e_shadow, e_outline: around the border and the corners, which they follow."""
-    if step.effect and step.effect.name in _AROUND:
-        _apply(canvas, step, step.effect)
-=======
     """e_shadow, e_outline, e_gradient_fade: around the border and the corners, which they follow."""
     if step.effect and step.effect.name in _AROUND:
         _apply(step.effect, canvas, step)
->>>>>>> be856bb (Carry effects out, each before or behind the edges that it is meant for)
 
 
 def rotate(canvas: Canvas, step: Step) -> None:
@@ -153,36 +127,6 @@ STEPS: tuple[Callable[[Canvas, Step], None], ...] = (
 )
 
 
-def _marks_region(step: Step) -> bool:
-    return step.effect is not None and step.effect.name in _ON_A_REGION and step.crop in (None, "scale")
-
-
-def _apply(canvas: Canvas, step: Step, effect: Effect) -> None:
-    around = effects.Surroundings(
-        color=step.color,
-        region=_region(canvas, step) if _marks_region(step) else None,
-        x=step.x.pixels(canvas.width) if step.x else None,
-        y=step.y.pixels(canvas.height) if step.y else None,
-        faces=canvas.faces or (),
-    )
-    canvas.change(
-        lambda picture: replace(
-            picture, frames=[effects.apply(frame, effect, around) for frame in picture.frames]
-        )
-    )
-
-
-def _region(canvas: Canvas, step: Step) -> Box | None:
-    """What a step marks of the picture; of a side that it does not name, all that is left."""
-    if not (step.x or step.y or step.width or step.height):
-        return None
-    left = step.x.pixels(canvas.width) if step.x else 0
-    top = step.y.pixels(canvas.height) if step.y else 0
-    width = step.width.pixels(canvas.width) if step.width else canvas.width - left
-    height = step.height.pixels(canvas.height) if step.height else canvas.height - top
-    return Box(left, top, width, height)
-
-
 def _radii(canvas: Canvas, step: Step) -> edges.Radii:
     """Radii on the screen are in its pixels, so more of the picture's where that has a pixel ratio."""
     if step.radius is None or step.radius == "max":
@@ -209,7 +153,7 @@ def _surroundings(picture: Picture, step: Step) -> Surroundings:
     x = _offset(step.x, picture.width, step.dpr)
     y = _offset(step.y, picture.height, step.dpr)
     region = None
-    if marks_region(step):
+    if marks_region(step) and (step.x or step.y or step.width or step.height):
         left, top = x or 0.0, y or 0.0
         width = step.width.pixels(picture.width) if step.width else picture.width - left
         height = step.height.pixels(picture.height) if step.height else picture.height - top
