@@ -8,7 +8,7 @@ from imagestore.core.transformation.literals import Unfit
 from imagestore.core.transformation.model import Scope
 
 STEP_FLAGS: Mapping[str, str] = {
-    "cutter": "the layer's shape is cut out of the picture below it",
+    "cutter": "of the picture below only what is in the layer's shape stays",
     "ignore_aspect_ratio": "with one of `w` and `h`, `c_scale` leaves the other side as it is",
     "no_overflow": "a layer that reaches over the edge is cut off, and the canvas stays as it is",
     "region_relative": "fractions of a layer's size are of the face that it goes to",

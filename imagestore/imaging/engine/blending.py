@@ -60,14 +60,16 @@ def _blended(below: Image.Image, layer: Image.Image, blend: Blend) -> Image.Imag
     return mixed
 
 
-def shaped(ground: Image.Image, layer: Image.Image, at: Point, kind: str) -> Image.Image:
+def shaped(ground: Image.Image, layer: Image.Image, at: Point, kind: str, percent: int) -> Image.Image:
     """`ground` with the layer's shape kept of it (`cutter`, `mask`) or taken out of it (`cut_out`).
 
-    The shape is the layer's opacity; that of a `mask` without any transparency is its lightness.
+    The shape is the layer's opacity, or so many percent of it; that of a `mask` without any transparency is
+    its lightness.
     """
     shape = layer.convert("RGBA").getchannel("A")
     if kind == "mask" and shape.getextrema() == (255, 255):
         shape = layer.convert("L")
+    shape = shape.point([round(value * percent / 100) for value in range(256)])
     whole = Image.new("L", ground.size, 0)
     whole.paste(shape, at)
     if kind == "cut_out":

@@ -78,16 +78,18 @@ def compose(
     """One frame with its layer, as `place` says: gravity, offsets, opacity, `fl_tiled`, `fl_no_overflow`,
     `fl_cutter`, and the effects of `core.transformation.effects.BLENDS`."""
     mode = place.effect.name if place.effect else ""
-    if place.opacity is not None and place.opacity < 100:
-        layer = blending.faded(layer, place.opacity)
+    percent = 100 if place.opacity is None else place.opacity
+    shapes = "cutter" in place.flags or mode in ("mask", "cut_out")
+    if percent < 100 and not shapes:
+        layer = blending.faded(layer, percent)
     if mode == "anti_removal" and place.effect:
         layer = blending.unsettled(layer, float(str(place.effect.arguments[0])))
     at = _placed(below.size, layer.size, place, region, under)
     if "tiled" in place.flags:
         layer = blending.tiled(layer, below.size, at.layer)
         at = Placing(below.size, (0, 0), (0, 0))
-    if "cutter" in place.flags or mode in ("mask", "cut_out"):
-        return blending.shaped(below, layer, at.layer, mode or "cutter")
+    if shapes:
+        return blending.shaped(below, layer, at.layer, mode or "cutter", percent)
     if mode == "displace":
         reach = (
             place.x.pixels(below.width) if place.x else 0,

@@ -166,6 +166,8 @@ def test_a_cutter_keeps_the_layers_shape_and_a_cut_out_takes_it_away():
     cut = compose(plain(RED), shape, place("north_west", 4, 6, effect="cut_out"))
     assert cut.getpixel((4, 6))[3] == 0
     assert cut.getpixel((3, 6)) == (*RED, 255)
+    half = compose(plain(RED), shape, place("north_west", 4, 6, effect="cut_out", opacity=50))
+    assert half.getpixel((4, 6)) == (*RED, 127)
     assert sum(cut.getchannel("A").histogram()[255:]) == 8_000 - 200
 
 
@@ -173,6 +175,8 @@ def test_a_mask_goes_by_its_opacity_or_else_by_its_lightness():
     grey = plain((128, 128, 128), (50, 80))
     masked = compose(plain(RED), grey, place("west", effect="mask"))
     assert [masked.getpixel((x, 0))[3] for x in (0, 49, 50)] == [128, 128, 0]
+    half = compose(plain(RED), grey, place("west", effect="mask", opacity=50))
+    assert [half.getpixel((x, 0))[3] for x in (0, 49, 50)] == [64, 64, 0]
     faint = plain((255, 255, 255, 64), (50, 80), "RGBA")
     faint.putpixel((0, 0), CLEAR)
     masked = compose(plain(RED), faint, place("west", effect="mask"))
