@@ -9,6 +9,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── InvalidKey                 a key breaks the naming rules
     │   ├── InvalidBucketName          a bucket name breaks the naming rules
     │   ├── InvalidTransformation      a URL's transformation that cannot be read or carried out
+    │   ├── FacesUnavailable           faces are asked for where nothing is installed that finds them
     │   ├── LengthMismatch             the body is shorter or longer than it said it would be
     │   ├── UploadTooLarge             the body is over the upload limit
     │   ├── RequestTimeout             the head or the body of the request arrives too slowly
@@ -84,6 +85,10 @@ class InvalidTransformation(InvalidRequest):
         shown = value if len(value) <= 80 else f"{value[:77]}..."
         why = f"{reason}. " if reason else ""
         return cls(f"{parameter}_{shown}: {why}{parameter} takes {allowed}.")
+
+
+class FacesUnavailable(InvalidRequest):
+    code = "faces_unavailable"
 
 
 class LengthMismatch(InvalidRequest):

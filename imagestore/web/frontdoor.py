@@ -32,6 +32,7 @@ ANSWERS: dict[str, int] = {
     "invalid_key": 400,
     "invalid_bucket_name": 400,
     "invalid_transformation": 400,
+    "faces_unavailable": 400,
     "length_mismatch": 400,
     "empty_upload": 400,
     "request_timeout": 408,

@@ -177,6 +177,7 @@ PROVOKED: dict[type[ImagestoreError], Callable[[Scene], Any]] = {
 """What makes the real service, or the client on its way to it, fail with each error."""
 
 UNPROVOKED = {
+    errors.FacesUnavailable,
     errors.RequestTimeout,
     errors.DecodeTimeout,
     errors.WriteContention,
