@@ -86,6 +86,8 @@ def plan(step: Step, width: int, height: int, hold: Hold) -> Crop:
             wanted_height = wanted_width / step.aspect
         elif wanted_height is not None and wanted_width is None:
             wanted_width = wanted_height * step.aspect
+    elif mode == "scale" and "ignore_aspect_ratio" in step.flags and (wanted_width or wanted_height):
+        wanted_width, wanted_height = wanted_width or width, wanted_height or height
     return _MODES[mode](_Job(width, height, wanted_width, wanted_height, hold, step))
 
 

@@ -92,6 +92,7 @@ def render(request: RenderRequest) -> Rendered:
         height=canvas.height,
         initial_width=canvas.width,
         initial_height=canvas.height,
+        page=output.page or 1,
         pages=canvas.pages,
         faces=len(canvas.faces or ()),
         tags=request.tags,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from imagestore.core.transformation.effects import REGIONAL
 from imagestore.core.transformation.evaluation import assign, evaluate, holds
 from imagestore.core.transformation.model import Assignment, Choice, Component, Gravity, Node, Scope, Step
 from imagestore.imaging import crops
@@ -15,9 +16,6 @@ COPY_MARGIN = 2.2
 """How many times the wanted size a reduced copy must have, so that what is made of it is as good as what is
 made of the original: 45 dB against a full decode."""
 
-_REGIONAL = ("blur_region", "pixelate_region")
-"""Effects whose w and h are those of the region that they change."""
-
 _WHOLE = ("auto_right", "auto_left", "ignore")
 """Turns that come before sizes count."""
 
@@ -25,7 +23,7 @@ _WHOLE = ("auto_right", "auto_left", "ignore")
 def marks_region(step: Step) -> bool:
     """Whether w and h are of the region that an effect changes: where no crop mode but the usual one asks for
     them."""
-    return step.effect is not None and step.effect.name in _REGIONAL and step.crop in (None, "scale")
+    return step.effect is not None and step.effect.name in REGIONAL and step.crop in (None, "scale")
 
 
 def crop_of(

@@ -149,6 +149,7 @@ def damaged(scene: Scene) -> None:
 PROVOKED: dict[type[ImagestoreError], Callable[[Scene], Any]] = {
     errors.InvalidParameter: lambda at: at.client.relabel(at.bucket, "there"),
     errors.InvalidKey: lambda at: at.client.upload(at.bucket, PICTURE, "a/versions"),
+    errors.InvalidTransformation: lambda at: at.raised_for(f"/{at.bucket}/image/upload/w_x,h_5/there"),
     errors.InvalidBucketName: lambda at: at.client.create_bucket("A"),
     errors.LengthMismatch: lambda at: at.client.upload(at.bucket, Shrinking(PICTURE), "a"),
     errors.UploadTooLarge: lambda at: at.client.upload(at.bucket, bytes(UPLOAD_BYTES + 1), "a"),

@@ -99,3 +99,6 @@ number: `parameters.py` reads those by rules of their own."""
 BLENDS = frozenset({"multiply", "screen", "overlay", "mask", "cut_out", "displace", "anti_removal"})
 """Effects that say how a layer meets the picture below it. They belong to the component that puts the layer
 in its place, that of `fl_layer_apply`, and mean nothing without a layer."""
+
+REGIONAL = frozenset({"blur_region", "pixelate_region"})
+"""Effects for which `x y w h` of their component say where, instead of a size."""

@@ -15,15 +15,16 @@ from imagestore.core.transformation.sources import key_of, text_of, write_source
 
 
 def evaluate(component: Component, scope: Scope) -> Step:
-    """The component as a step for the picture that `scope` describes. Raises InvalidTransformation."""
+    """The component as a step for the picture that `scope` describes. Raises InvalidTransformation.
+
+    A step that has a size and no `crop` is scaled, unless its effect is one of `effects.REGIONAL`.
+    """
     fields: dict[str, Any] = {}
     for name, value in component.parameters:
         parameter = PARAMETERS[name]
         if name == "e" and value.partition(":")[0] in BLENDS:
             parameter = PLACING[name]
         fields[parameter.field] = parameter.read(value, scope)
-    if "crop" not in fields and ("width" in fields or "height" in fields):
-        fields["crop"] = "scale"
     return Step(**fields)
 
 

@@ -20,10 +20,10 @@ STEP_FLAGS: Mapping[str, str] = {
 
 OUTPUT_FLAGS: Mapping[str, str] = {
     "animated": "what moves still moves in a format that would else show one frame",
-    "any_format": "`f_auto` may choose any format, those that lose nothing included",
     "apng": "an animation stays one as PNG",
     "attachment": "the browser saves it instead of showing it; `attachment:name` says as what",
     "awebp": "an animation stays one as WebP",
+    "force_icc": "the profile of sRGB is in it",
     "force_strip": "metadata are removed, which they are anyway",
     "getinfo": "the answer is JSON about the picture instead of the picture",
     "immutable_cache": "the answer may be kept for ever",
@@ -35,7 +35,8 @@ OUTPUT_FLAGS: Mapping[str, str] = {
     "png32": "PNG with transparency",
     "preserve_transparency": "what is transparent is not sent in a format without transparency",
     "progressive": "JPEG in several passes; `progressive:none` in one",
-    "strip_profile": "no colour profile is in it",
+    "strip_profile": "no colour profile is in it, as there is none anyway",
+    "tiff8_lzw": "TIFF with LZW compression",
 }
 
 APPLY = "layer_apply"

@@ -18,6 +18,7 @@ from imagestore.core.transformation.segments import (
     condition_of,
     is_component,
     part_drawing,
+    part_flags,
     part_placing,
     sort_out,
     split,
@@ -212,9 +213,10 @@ class _Reading:
             if name in ("pg", "d"):
                 raise InvalidTransformation(f"{name}_{value} cannot be said of a layer: put it outside.")
         self._stack.pop()
-        drawing, first = part_drawing(frame.source, frame.opener)
+        placing, own = part_flags(frame.opener)
+        drawing, first = part_drawing(frame.source, own)
         chain = ([component] if (component := component_of(first)).parameters else []) + frame.nodes
-        place = component_of(steps, PLACING)
+        place = component_of(_joined(placing, steps), PLACING)
         self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
 
     def _close_simple_layers(self, most: int = MOST_NODES) -> None:
@@ -237,3 +239,9 @@ def _refuse_outputs(frame: _Frame) -> None:
             f"{name}_{value} stands in a condition, but what the answer is cannot depend on one: put it "
             "outside."
         )
+
+
+def _joined(flags: list[Pair], steps: list[Pair]) -> list[Pair]:
+    """`steps` with the flags added to their own."""
+    values = [value for name, value in [*flags, *steps] if name == "fl"]
+    return [(name, value) for name, value in steps if name != "fl"] + [("fl", ".".join(values))]

@@ -34,6 +34,7 @@ _KEEP_ROOM = "text_no_trim"
 """The flag that says how a text is drawn."""
 _RELATIVE = ("relative", "region_relative")
 _OF_THE_LAYER = (*_RELATIVE, _KEEP_ROOM)
+_OF_THE_PLACE = ("cutter", "no_overflow", "text_disallow_overflow", "tiled")
 """Flags that change the layer itself, not how it is laid."""
 
 Pair = tuple[str, str]
@@ -103,6 +104,19 @@ def part_placing(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
         else:
             own.append((name, value))
     return placing, own
+
+
+def part_flags(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """Of what stands beside `l_`, where an fl_layer_apply follows: the flags that are about the layer's
+    place, as one parameter if there are any, and the rest."""
+    flags = [flag for name, value in opener if name == "fl" for flag in split_flags(value)]
+    placing = [flag for flag in flags if flag in _OF_THE_PLACE]
+    own = [flag for flag in flags if flag not in _OF_THE_PLACE]
+    rest = [(name, value) for name, value in opener if name != "fl"]
+    return (
+        [("fl", ".".join(placing))] if placing else [],
+        rest + ([("fl", ".".join(own))] if own else []),
+    )
 
 
 def part_drawing(source: str | Wording, steps: list[Pair]) -> tuple[Component, list[Pair]]:

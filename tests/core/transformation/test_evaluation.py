@@ -56,21 +56,26 @@ def step_of(text: str, at: Scope | None = None) -> Step:
 
 
 STEPS = {
-    "w_100": {"width": Length(100), "crop": "scale"},
+    "w_100": {"width": Length(100)},
+    "w_100,h_50,c_scale,e_blur_region": {
+        "width": Length(100),
+        "height": Length(50),
+        "effect": Effect("blur_region", (100,)),
+    },
     "h_0.5,c_fit": {"height": Length(0.5, True), "crop": "fit"},
-    "w_iw": {"width": Length(1600), "crop": "scale"},
-    "w_iw_div_3": {"width": Length(533), "crop": "scale"},
-    "w_iw_mul_2_sub_ih_mul_2_add_1": {"width": Length(801), "crop": "scale"},
-    "w_2_pow_3_pow_2": {"width": Length(512), "crop": "scale"},
-    "w_100_sub_10_sub_5": {"width": Length(85), "crop": "scale"},
-    "w_w_mod_301": {"width": Length(198), "crop": "scale"},
-    "w_cp_mul_10_add_pc": {"width": Length(27), "crop": "scale"},
-    "w_ctx:!wide!": {"width": Length(400), "crop": "scale"},
-    "$a_iw_div_3/w_$a_mul_3": {"width": Length(1600), "crop": "scale"},
-    "$a_0.5/w_$a": {"width": Length(0.5, True), "crop": "scale"},
-    "$a_!0.5!/w_$a": {"width": Length(0.5, True), "crop": "scale"},
-    "$a_0.5/w_$a_mul_w": {"width": Length(400), "crop": "scale"},
-    "$a_5/$a_$a_add_1/w_$a": {"width": Length(6), "crop": "scale"},
+    "w_iw": {"width": Length(1600)},
+    "w_iw_div_3": {"width": Length(533)},
+    "w_iw_mul_2_sub_ih_mul_2_add_1": {"width": Length(801)},
+    "w_2_pow_3_pow_2": {"width": Length(512)},
+    "w_100_sub_10_sub_5": {"width": Length(85)},
+    "w_w_mod_301": {"width": Length(198)},
+    "w_cp_mul_10_add_pc": {"width": Length(27)},
+    "w_ctx:!wide!": {"width": Length(400)},
+    "$a_iw_div_3/w_$a_mul_3": {"width": Length(1600)},
+    "$a_0.5/w_$a": {"width": Length(0.5, True)},
+    "$a_!0.5!/w_$a": {"width": Length(0.5, True)},
+    "$a_0.5/w_$a_mul_w": {"width": Length(400)},
+    "$a_5/$a_$a_add_1/w_$a": {"width": Length(6)},
     "c_crop,x_-5,y_0.25": {"crop": "crop", "x": Length(-5), "y": Length(0.25, True)},
     "ar_16:9,c_fill,w_160": {"aspect": 16 / 9, "crop": "fill", "width": Length(160)},
     "ar_iar,c_fill": {"aspect": 4 / 3, "crop": "fill"},
@@ -105,7 +110,6 @@ STEPS = {
     "fl_relative.tiled,w_1.0": {
         "flags": frozenset({"relative", "tiled"}),
         "width": Length(1.0, True),
-        "crop": "scale",
     },
 }
 

@@ -30,6 +30,7 @@ CANONICAL = {
     # parameters
     "c_fill,g_face,w_300,h_300": "c_fill,g_face,h_300,w_300",
     "w_100,c_scale": "w_100",
+    "w_100,h_5,c_scale,e_blur_region": "e_blur_region,h_5,w_100",
     "c_scale,h_0.50": "h_0.5",
     "w_1.0": "w_1.0",
     "w_100": "w_100",
@@ -142,6 +143,9 @@ CANONICAL = {
     "l_%74ext:b": "l_%74ext:b/fl_layer_apply",
     "l_x,fl_relative,w_0.5,e_multiply": "l_x/fl_relative,w_0.5/e_multiply,fl_layer_apply.relative",
     "l_x,fl_no_overflow.tiled": "l_x/fl_layer_apply.no_overflow.tiled",
+    "l_x,fl_tiled.relative,w_0.5/o_5/fl_layer_apply,fl_no_overflow": (
+        "l_x/fl_relative,w_0.5/o_5/fl_layer_apply.no_overflow.tiled"
+    ),
     "l_$logo": "l_$logo/fl_layer_apply",
     "l_text:Arial_40_bold:Hi%2C A!,co_red": "l_text:Arial_40_bold:Hi%2C A%21,co_rgb:ff0000/fl_layer_apply",
     "l_text:Arial_bold_normal_40.0_left:a:b": "l_text:Arial_40_bold:a%3Ab/fl_layer_apply",
