@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.imaging.engine.animation import Reel
@@ -91,7 +91,11 @@ class Negative:
         x, y = extent[0] / across, extent[1] / down
         part = Box(box.left * x, box.top * y, box.width * x, box.height * y)
         profile = image.info.get("icc_profile")
-        frame = drop_opaque_alpha(to_srgb(resample(expand(image), part, size), profile))
+        inks = None
+        if image.mode == "CMYK" and self.format == JPEG and "adobe" not in image.info:
+            # Pillow takes all of them for Adobe's, whose inks are upside down.
+            inks = ImageChops.invert(image)
+        frame = drop_opaque_alpha(to_srgb(resample(inks or expand(image), part, size), profile))
         turn = _TURNS.get(self.orientation)
         if turn is not None:
             return frame.transpose(turn)
