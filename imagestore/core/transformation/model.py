@@ -210,12 +210,14 @@ class Output:
     """What the answer is to be, for the whole transformation: of several, the last one counts.
 
     `format` is a name of `imaging/formats.py` ("jpeg", "webp", …), "auto", or None: the extension's, else the
-    original's own. `page` counts from 1. `flags` are those of the output alone.
+    original's own. `page` counts from 1, `delay` is milliseconds for each frame. `flags` are those of the
+    output alone.
     """
 
     format: str | None = None
     quality: Quality | None = None
     page: int | None = None
+    delay: int | None = None
     default: str | None = None
     flags: frozenset[str] = frozenset()
 

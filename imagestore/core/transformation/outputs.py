@@ -33,11 +33,13 @@ MOST_PAGES = 10_000
 
 _quality = Grade()
 _page = Amount(1, MOST_PAGES)
+_delay = Amount(10, 60_000)
 
 TAKES: Mapping[str, tuple[str, str]] = {
     "f": (f"one of {', '.join(each for each in FORMATS if ':' not in each)}", "the format of the answer"),
     "q": (_quality.takes, "the quality of the answer"),
     "pg": (_page.takes, "the page or frame of the original, from 1"),
+    "dl": (f"{_delay.takes} milliseconds", "how long each frame of an animation is shown"),
     "d": ("the key of an image, with ':' for '/'", "the image to send where there is none"),
 }
 """Name → what it takes, what it does."""
@@ -63,6 +65,7 @@ def merge(first: Output, second: Output) -> Output:
         format=second.format or first.format,
         quality=second.quality or first.quality,
         page=second.page or first.page,
+        delay=second.delay or first.delay,
         default=second.default or first.default,
         flags=first.flags | second.flags,
     )
@@ -72,6 +75,7 @@ def write_output(output: Output) -> str:
     """The last segment of a canonical text, empty where nothing is said."""
     said = {
         "d": write_key(output.default) if output.default else None,
+        "dl": str(output.delay) if output.delay else None,
         "f": _WRITTEN.get(output.format, output.format) if output.format else None,
         "fl": ".".join(sorted(output.flags)) or None,
         "pg": str(output.page) if output.page else None,
@@ -105,6 +109,8 @@ def _with(output: Output, name: str, value: str) -> Output:
             return replace(output, quality=_quality.read(value))
         case "pg":
             return replace(output, page=round(_page.read(value, NOWHERE)))
+        case "dl":
+            return replace(output, delay=round(_delay.read(value, NOWHERE)))
         case "d":
             return replace(output, default=read_key(value))
     return replace(output, flags=output.flags | set(value.split(".")))

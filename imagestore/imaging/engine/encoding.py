@@ -160,6 +160,8 @@ def _reduce_colors(frame: Image.Image, output: Output) -> Image.Image:
 
 def _encode_moving(picture: Picture, frames: list[Image.Image], format: Format, output: Output) -> Encoded:
     durations = [*picture.durations, *[0] * len(frames)][: len(frames)]
+    if output.delay is not None:
+        durations = [output.delay] * len(frames)
     if format == GIF:
         data = gif.write(frames, durations, picture.loop, lossy="lossy" in output.flags)
         return Encoded(data, None, len(frames))

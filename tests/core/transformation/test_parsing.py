@@ -118,6 +118,7 @@ CANONICAL = {
     "fl_tiled,w_5,fl_relative": "fl_relative.tiled,w_5",
     "/".join(["l_x,w_5"] * 30): "/".join(["l_x/w_5/fl_layer_apply"] * 30),
     "pg_2.0": "pg_2",
+    "dl_200,f_gif": "dl_200,f_gif",
     "d_avatars:none.png": "d_avatars:none.png",
     # variables
     "$a_10,$b_$a_add_5,w_$b": "$a_10/$b_$a_add_5/w_$b",
@@ -211,6 +212,7 @@ def test_the_nodes(text: str, nodes: tuple[object, ...]) -> None:
         ("q_80:444", Output(quality=Quality(value=80, chroma="444"))),
         ("q_auto", Output(quality=Quality(auto="good"))),
         ("d_a:b,pg_3", Output(default="a/b", page=3)),
+        ("dl_200", Output(delay=200)),
         ("fl_lossy/fl_awebp", Output(flags=frozenset({"lossy", "awebp"}))),
         ("l_x/f_png,q_5,w_5/fl_layer_apply/q_9", Output(quality=Quality(value=9))),
         ("l_x,w_5,q_5", Output(quality=Quality(value=5))),
@@ -277,6 +279,7 @@ REFUSED = {
     "q_auto:great": "q takes",
     "q_$q": "cannot wait for a variable",
     "pg_0": "pg takes 1 to",
+    "dl_5": "dl takes 10 to 60000 milliseconds",
     "d_../x": "is no parameter",
     "d_..:x": "d takes the key of an image",
     "t_a b": "t takes a name",

@@ -212,6 +212,16 @@ def _frames(mode: str) -> list[Image.Image]:
     return frames
 
 
+@pytest.mark.parametrize("format", ["gif", "webp", "avif", "png"])
+def test_a_delay_is_that_of_every_frame(format: str) -> None:
+    picture = Picture([frame.copy() for frame in _frames("RGB")], [100, 250, 40, 600], 0)
+    opened = Image.open(io.BytesIO(encode(picture, format, Output(delay=130)).data))
+    for number in range(4):
+        opened.seek(number)
+        opened.load()
+        assert opened.info["duration"] == 130
+
+
 @pytest.mark.parametrize("format", ["gif", "webp", "png"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_an_animation_comes_back_frame_by_frame(format: str, mode: str) -> None:
