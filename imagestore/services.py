@@ -25,10 +25,12 @@ from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
 from imagestore.library.plans import Plans
+from imagestore.library.proofs import Proofs, Workbench
 from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.reading import Reader
-from imagestore.library.renditions import Bounds, Renderer, Stores
+from imagestore.library.renditions import Renderer
 from imagestore.library.rounds import LEASE_SECONDS, Parts, Rounds, Schedule
+from imagestore.library.shelf import Shelf
 from imagestore.library.signers import Signers
 from imagestore.library.sources import Sources
 from imagestore.library.surveyor import Surveyor
@@ -82,13 +84,7 @@ class Services:
         self.signers = Signers(registry, keys, self.keyring)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
         self.plans = Plans(self.fetch, self.transformations, documents)
-        stores = Stores(
-            tier=self.tier,
-            blobs=blobs,
-            kept=kept if settings.renditions_bytes else None,
-            sources=Sources(self.spool, settings.source_bytes),
-        )
-        self.renderer = Renderer(stores, self.decoders, _render_bounds(settings), metrics=self.metrics)
+        self.renderer = self._open_renderer(blobs, kept)
         self.ingest = Ingest(
             documents,
             registry,
@@ -100,6 +96,20 @@ class Services:
         )
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
+
+    def _open_renderer(self, blobs: Blobs, kept: Renditions) -> Renderer:
+        settings = self.settings
+        bench = Workbench(
+            blobs=blobs,
+            sources=Sources(self.spool, settings.source_bytes),
+            decoders=self.decoders,
+            seconds=settings.render_timeout,
+            most_bytes=settings.rendition_bytes,
+        )
+        shelf = Shelf(self.tier, kept if settings.renditions_bytes else None)
+        proofs = Proofs(bench, shelf, self.tier, settings.proof_pixels)
+        most = settings.render_queue + settings.decoders
+        return Renderer(bench, shelf, self.tier, proofs, most=most, metrics=self.metrics)
 
     def close(self) -> None:
         self.decoders.close()
@@ -169,10 +179,6 @@ def _open_decoders(settings: Settings, metrics: Metrics) -> DecoderPool:
         memory=settings.decode_bytes,
         metrics=metrics,
     )
-
-
-def _render_bounds(settings: Settings) -> Bounds:
-    return Bounds(settings.render_queue, settings.render_timeout, settings.rendition_bytes)
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from imagestore.cache.admission import Sketch
 from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import (
@@ -22,31 +20,17 @@ from imagestore.core.errors import (
     InvalidRequest,
     Overloaded,
     RejectedImage,
-    StoreUnavailable,
     leaves,
 )
 from imagestore.core.image import Version
 from imagestore.core.metrics import RENDER_SECONDS, RENDITIONS, SILENT, Metrics
-from imagestore.imaging.decoders import DecoderPool
-from imagestore.imaging.jobs import Material, Render
+from imagestore.imaging.jobs import Render
 from imagestore.library.plans import Plan
-from imagestore.library.sources import Sources
-from imagestore.store.blobs import Blobs
-from imagestore.store.renditions import Kept, Renditions
-
-log = logging.getLogger(__name__)
-
-DEAR_SECONDS = 0.05
-"""What took longer to make is kept in GridFS too: to read it there takes a few milliseconds."""
-
-COST_SECONDS = 0.02
-"""What took so long to make counts in Redis as much as an original, which is only read."""
+from imagestore.library.proofs import Proofs, Workbench
+from imagestore.library.shelf import Shelf
 
 FAILURE_SECONDS = 10.0
 """For so long what cannot be made is not tried again, by any worker."""
-
-BEHIND = 64
-"""Copies to GridFS that may wait; more are not kept."""
 
 _FAILURES = {leaf.code: leaf for root in (InvalidRequest, RejectedImage) for leaf in leaves(root)}
 
@@ -68,50 +52,34 @@ class Made:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """`queue` renditions may be in the making in this process at once, besides one for each decoder; each has
-    `seconds` of a decoder and becomes `most_bytes` at most."""
-
-    queue: int
-    seconds: float
-    most_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stores:
-    """Where bytes are: Redis, the originals' GridFS, that of renditions (None: none are kept), the disk."""
-
-    tier: Tier
-    blobs: Blobs
-    kept: Renditions | None
-    sources: Sources
-
-
 class Renderer:
     """`read` first; what is not in Redis is `begun`, for everybody in this process who wants it, and done in
-    a thread of its own, so that whoever waits for it needs none."""
+    a thread of its own, so that whoever waits for it needs none. `most` may be begun at once."""
 
     def __init__(
-        self, stores: Stores, decoders: DecoderPool, bounds: Bounds, *, metrics: Metrics = SILENT
+        self,
+        bench: Workbench,
+        shelf: Shelf,
+        tier: Tier,
+        proofs: Proofs,
+        *,
+        most: int,
+        metrics: Metrics = SILENT,
     ) -> None:
-        self._stores = stores
-        self._decoders = decoders
-        self._bounds = bounds
+        self._bench = bench
+        self._shelf = shelf
+        self._tier = tier
+        self._proofs = proofs
         self._metrics = metrics
-        self._flights = Flights(stores.tier)
-        self._sketch = Sketch()
-        most = bounds.queue + decoders.load()["processes"]
+        self._flights = Flights(tier)
         self._most = most
         self._makers = ThreadPoolExecutor(most, thread_name_prefix="maker")
-        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="keeper")
-        self._behind = threading.BoundedSemaphore(BEHIND)
         self._making: dict[str, Future[Made]] = {}
         self._lock = threading.Lock()
 
     def read(self, name: str) -> bytes | None:
         """The rendition of that name from Redis."""
-        data = self._stores.tier.read_blob(name, self._sketch.touch(name))
+        data = self._shelf.glance(name)
         if data is not None:
             self._metrics.count(RENDITIONS, Origin.HIT)
         return data
@@ -127,8 +95,9 @@ class Renderer:
 
     def close(self) -> None:
         self._makers.shutdown(wait=False, cancel_futures=True)
-        self._keeper.shutdown(wait=False, cancel_futures=True)
-        self._stores.sources.close()
+        self._proofs.close()
+        self._shelf.close()
+        self._bench.sources.close()
 
     def _begin(self, name: str, work: Callable[[], Made]) -> tuple[Future[Made], bool]:
         with self._lock:
@@ -153,16 +122,16 @@ class Renderer:
     def _come_by(self, plan: Plan) -> Made:
         name = plan.name
         self._check_failed(name)
-        data = self._read_kept(name)
+        data = self._shelf.fetch(name)
         if data is not None:
             self._metrics.count(RENDITIONS, Origin.KEPT)
             return Made(data, Origin.KEPT)
 
         def find() -> bytes | None:
             self._check_failed(name)
-            return self._stores.tier.read_blob(name, 1) or self._read_kept(name)
+            return self._shelf.find(name)
 
-        wait = self._bounds.seconds * 4
+        wait = self._bench.seconds * 4
         made, role = self._flights.once(name, lambda: self._make(plan), find=find, wait=wait)
         self._metrics.count(RENDITIONS, role)
         return Made(made, Origin(role))
@@ -177,78 +146,35 @@ class Renderer:
             raise
         took = time.monotonic() - began
         self._metrics.observe(RENDER_SECONDS, took)
-        self._stores.tier.write_blob(plan.name, data, 1, cost=took / COST_SECONDS)
-        if took >= DEAR_SECONDS or len(data) > self._stores.tier.value_bytes or not self._stores.tier.enabled:
-            self._keep(Kept(plan.name, data, plan.digests, took))
+        self._shelf.put(plan.name, data, plan.digests, took)
         return data
 
     def _render(self, plan: Plan) -> bytes:
         with ExitStack() as lent:
-
-            def borrow(version: Version) -> Material:
-                path = lent.enter_context(self._stores.sources.lend(version.digest, self._load(version)))
-                facts = version.facts
-                return Material(path=path, format=facts.format, width=facts.width, height=facts.height)
-
             request = Render(
                 transformation=plan.text,
-                source=borrow(plan.version),
+                source=lent.enter_context(self._proofs.lend(plan, None)),
                 format=plan.format,
-                layers={key: borrow(version) for key, version in plan.layers.items()},
+                layers={
+                    key: lent.enter_context(self._bench.lend(version)) for key, version in plan.layers.items()
+                },
                 tags=plan.tags,
                 context=plan.context,
-                most_bytes=self._bounds.most_bytes,
+                most_bytes=self._bench.most_bytes,
             )
-            answer, data = self._decoders.ask(request.job(self._bounds.seconds, plan.name))
+            answer, data = self._bench.decoders.ask(request.job(self._bench.seconds, plan.name))
         return _tell(plan.version, answer["facts"]) if plan.tells else data
-
-    def _load(self, version: Version) -> Callable[[], list[bytes]]:
-        def load() -> list[bytes]:
-            with self._stores.blobs.open(version.blob) as blob:
-                return list(blob.open())
-
-        return load
-
-    def _read_kept(self, name: str) -> bytes | None:
-        """From GridFS, and into Redis. That MongoDB cannot be asked is no reason not to make it anew."""
-        if self._stores.kept is None:
-            return None
-        try:
-            data = self._stores.kept.read(name)
-        except StoreUnavailable:
-            return None
-        if data is not None:
-            self._stores.tier.write_blob(
-                name, data, self._sketch.touch(name), cost=DEAR_SECONDS / COST_SECONDS
-            )
-        return data
-
-    def _keep(self, kept: Kept) -> None:
-        """Put it into GridFS behind the answer's back; when many wait for that, it is let be."""
-        if self._stores.kept is None or not self._behind.acquire(blocking=False):
-            return
-
-        def write(store: Renditions) -> None:
-            try:
-                store.write(kept)
-            except StoreUnavailable as error:
-                log.info("a rendition was not kept: %s", error)
-            finally:
-                self._behind.release()
-
-        with suppress(RuntimeError):  # the service is closing
-            self._keeper.submit(write, self._stores.kept)
 
     def _check_failed(self, name: str) -> None:
         """Raises what was found wrong a moment ago."""
-        [alias] = self._stores.tier.read_aliases([_failure_name(name)])
+        [alias] = self._tier.read_aliases([_failure_name(name)])
         if alias is not None:
             told = json.loads(alias.payload)
             raise _FAILURES[told["code"]](told["message"])
 
     def _note_failed(self, name: str, error: ImagestoreError) -> None:
         payload = json.dumps({"code": error.code, "message": error.message}).encode()
-        self._stores.tier.write_alias(_failure_name(name), 0, payload, FAILURE_SECONDS)
+        self._tier.write_alias(_failure_name(name), 0, payload, FAILURE_SECONDS)
 
 
 def _tell(version: Version, facts: dict[str, Any]) -> bytes:

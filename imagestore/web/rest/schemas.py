@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from imagestore.core.image import MAX_CONTEXT_ENTRIES, MAX_TAGS, Bucket, Image, Version
 from imagestore.core.urls import delivery_path
@@ -74,7 +74,7 @@ class NewBucket(Model):
     access: Literal["public-read", "private"] = Field(
         "private", description="Whether everybody may GET its images."
     )
-    strict: bool = Field(False, description="Whether only named or signed transformations are made.")
+    strict: StrictBool = Field(False, description="Whether only named or signed transformations are made.")
 
 
 class BucketChange(Model):
@@ -92,7 +92,9 @@ class BucketChange(Model):
     access: Literal["public-read", "private"] | None = Field(
         None, description="Whether everybody may GET its images."
     )
-    strict: bool | None = Field(None, description="Whether only named or signed transformations are made.")
+    strict: StrictBool | None = Field(
+        None, description="Whether only named or signed transformations are made."
+    )
 
 
 class BucketAnswer(Model):

@@ -26,14 +26,9 @@ class TransformationPath(BucketPath):
 
 class NewTransformation(Model):
     transformation: str = Field(
-        description="As it would stand in a URL.",
+        description=f"As it would stand in a URL, {MOST_CHARACTERS} characters at most.",
         examples=["c_fill,g_face,w_200,h_200/f_auto,q_auto"],
-        json_schema_extra={
-            "format": "transformation",
-            "minLength": 1,
-            "maxLength": MOST_CHARACTERS,
-            "pattern": r"^([a-z]+_|\$|if_).+$",
-        },
+        json_schema_extra={"format": "transformation"},
     )
 
 

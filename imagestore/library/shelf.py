@@ -1,0 +1,89 @@
+"""Where renditions are kept: in Redis by what they cost, and in GridFS where they were dear."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from imagestore.cache.admission import Sketch
+from imagestore.cache.tier import Tier
+from imagestore.core.errors import StoreUnavailable
+from imagestore.core.image import Digest
+from imagestore.store.renditions import Kept, Renditions
+
+log = logging.getLogger(__name__)
+
+DEAR_SECONDS = 0.05
+"""What took longer to make is kept in GridFS too: to read it there takes a few milliseconds."""
+
+COST_SECONDS = 0.02
+"""What took so long to make counts in Redis as much as an original, which is only read."""
+
+BEHIND = 64
+"""Copies to GridFS that may wait; more are not kept."""
+
+
+class Shelf:
+    """`kept` None keeps nothing in GridFS. Safe to use from many threads; nothing here raises for the sake
+    of a store that is away: what cannot be found is made anew."""
+
+    def __init__(self, tier: Tier, kept: Renditions | None) -> None:
+        self._tier = tier
+        self._kept = kept
+        self._sketch = Sketch()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="keeper")
+        self._behind = threading.BoundedSemaphore(BEHIND)
+
+    def glance(self, name: str) -> bytes | None:
+        """From Redis."""
+        return self._tier.read_blob(name, self._sketch.touch(name))
+
+    def fetch(self, name: str) -> bytes | None:
+        """From GridFS, and into Redis."""
+        if self._kept is None:
+            return None
+        try:
+            data = self._kept.read(name)
+        except StoreUnavailable:
+            return None
+        if data is not None:
+            self._tier.write_blob(name, data, self._sketch.touch(name), cost=DEAR_SECONDS / COST_SECONDS)
+        return data
+
+    def find(self, name: str) -> bytes | None:
+        """From either."""
+        return self._tier.read_blob(name, 1) or self.fetch(name)
+
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Which of the names GridFS does not have, in their order; none where that cannot be told."""
+        wanted = list(names)
+        try:
+            known = self._kept.find(wanted) if self._kept is not None else set(wanted)
+        except StoreUnavailable:
+            return []
+        return [name for name in wanted if name not in known]
+
+    def put(self, name: str, data: bytes, digests: tuple[Digest, ...], seconds: float) -> None:
+        """Keep what took so many `seconds` to make: in GridFS behind the caller's back, if it was dear, or
+        Redis does not take it."""
+        self._tier.write_blob(name, data, 1, cost=seconds / COST_SECONDS)
+        if seconds < DEAR_SECONDS and len(data) <= self._tier.value_bytes and self._tier.enabled:
+            return
+        if self._kept is None or not self._behind.acquire(blocking=False):
+            return
+        with suppress(RuntimeError):  # the service is closing
+            self._writer.submit(self._write, self._kept, Kept(name, data, digests, seconds))
+
+    def close(self) -> None:
+        self._writer.shutdown(wait=False, cancel_futures=True)
+
+    def _write(self, store: Renditions, kept: Kept) -> None:
+        try:
+            store.write(kept)
+        except StoreUnavailable as error:
+            log.info("a rendition was not kept: %s", error)
+        finally:
+            self._behind.release()
