@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 Point = tuple[int, int]
+Bytes = NDArray[np.uint8]
+Whole = NDArray[np.int32]
 Blend = Callable[[Image.Image, Image.Image], Image.Image]
 
 BLENDS: dict[str, Blend] = {
@@ -18,7 +21,7 @@ BLENDS: dict[str, Blend] = {
 """Mode → what it makes of two RGB pictures, the lower one first."""
 
 _STRIP = 1 << 20
-"""Pixels that are moved at once: what bounds the memory of a displacement."""
+"""Pixels that are blended or moved at once: what bounds the memory of that."""
 
 
 def over(ground: Image.Image, layer: Image.Image, at: Point, blend: Blend | None = None) -> Image.Image:
@@ -28,15 +31,23 @@ def over(ground: Image.Image, layer: Image.Image, at: Point, blend: Blend | None
     if cut is None:
         return ground
     result = ground.copy()
-    if blend:
-        cut = _blended(ground.crop((*at, at[0] + cut.width, at[1] + cut.height)), cut, blend)
-    if result.mode == "RGBA":
-        result.alpha_composite(cut.convert("RGBA"), at)
-    elif cut.mode == "RGBA":
-        result.paste(cut.convert("RGB"), at, cut.getchannel("A"))
-    else:
-        result.paste(cut, at)
+    if blend is None:
+        _put(result, cut, at)
+        return result
+    rows = max(1, _STRIP // cut.width)
+    for top in range(0, cut.height, rows):
+        strip = cut.crop((0, top, cut.width, min(cut.height, top + rows)))
+        left, upper = at[0], at[1] + top
+        below = ground.crop((left, upper, left + strip.width, upper + strip.height))
+        _put(result, _blended(below, strip, blend), (left, upper))
     return result
+
+
+def _put(ground: Image.Image, layer: Image.Image, at: Point) -> None:
+    if ground.mode == "RGBA":
+        ground.alpha_composite(layer.convert("RGBA"), at)
+    else:
+        ground.paste(layer, at, layer if layer.mode == "RGBA" else None)
 
 
 def _within(image: Image.Image, size: Point, at: Point) -> tuple[Image.Image | None, Point]:
@@ -83,35 +94,49 @@ def displaced(ground: Image.Image, layer: Image.Image, at: Point, reach: tuple[f
     """`ground` with its pixels moved by the layer, a map: its red along x, its green along y.
 
     Black takes a pixel from `reach` to the left and above, white from as far to the right and below, 128 from
-    where it is. What is outside the layer stays; the picture's edge goes on outwards.
+    where it is. What is outside the layer stays; the picture's edge goes on outwards. Places are counted in
+    256ths of a pixel.
     """
     cut, at = _within(layer.convert("RGBA"), ground.size, at)
     if cut is None:
         return ground
     premultiplied = ground.convert("RGBa") if ground.mode == "RGBA" else ground
-    source = np.asarray(premultiplied)
-    result = source.copy()
+    bands = [np.asarray(band) for band in premultiplied.split()]
+    results = [band.copy() for band in bands]
+    reds, greens, _, opacity = (np.asarray(band) for band in cut.split())
+    tables = [np.rint(np.clip((np.arange(256) - 128) / 127, -1, 1) * each * 256) for each in reach]
+    across, down = (table.astype(np.int32) for table in tables)
+    columns = np.arange(at[0], at[0] + cut.width, dtype=np.int32)[None, :] << 8
     rows = max(1, _STRIP // cut.width)
     for first in range(0, cut.height, rows):
-        strip = np.asarray(cut.crop((0, first, cut.width, min(cut.height, first + rows)))).astype(np.float32)
-        shift = np.clip((strip[..., :2] - 128) / 127, -1, 1) * (strip[..., 3:] / 255)
-        top = at[1] + first
-        x = np.arange(at[0], at[0] + cut.width, dtype=np.float32)[None, :] + shift[..., 0] * reach[0]
-        y = np.arange(top, top + len(strip), dtype=np.float32)[:, None] + shift[..., 1] * reach[1]
-        result[top : top + len(strip), at[0] : at[0] + cut.width] = _sampled(source, x, y)
-    return Image.fromarray(result, premultiplied.mode).convert(ground.mode)
+        part = slice(first, min(cut.height, first + rows))
+        lines = np.arange(at[1] + part.start, at[1] + part.stop, dtype=np.int32)[:, None] << 8
+        faint = opacity[part].astype(np.int32)
+        x = columns + across[reds[part]] * faint // 255
+        y = lines + down[greens[part]] * faint // 255
+        target = (slice(at[1] + part.start, at[1] + part.stop), slice(at[0], at[0] + cut.width))
+        for result, moved in zip(results, _sampled(bands, x, y), strict=True):
+            result[target] = moved
+    merged = Image.merge(premultiplied.mode, [Image.fromarray(each) for each in results])
+    return merged.convert(ground.mode)
 
 
-def _sampled(source: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The colours of `source` at fractional places, bilinear."""
-    height, width = source.shape[:2]
-    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
-    across, down = (x - left)[..., None], (y - top)[..., None]
-    upper = source[top, left] * (1 - across) + source[top, right] * across
-    lower = source[bottom, left] * (1 - across) + source[bottom, right] * across
-    return np.asarray(np.rint(upper * (1 - down) + lower * down), dtype=np.uint8)
+def _sampled(bands: list[Bytes], x: Whole, y: Whole) -> Iterator[Bytes]:
+    """What each band has at places between its pixels, bilinear: 16 bits hold all of it."""
+    height, width = bands[0].shape
+    np.clip(x, 0, (width - 1) << 8, out=x)
+    np.clip(y, 0, (height - 1) << 8, out=y)
+    across, down = (x & 255).astype(np.uint16), (y & 255).astype(np.uint16)
+    left, top = x >> 8, y >> 8
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1) * width
+    top *= width
+    corners = [(line + at).astype(np.intp) for line in (top, bottom) for at in (left, right)]
+    for band in bands:
+        flat = band.reshape(-1)
+        a, b, c, d = (np.take(flat, corner, mode="clip").astype(np.uint16) for corner in corners)
+        upper = (a * (256 - across) + b * across + 128) >> 8
+        lower = (c * (256 - across) + d * across + 128) >> 8
+        yield ((upper * (256 - down) + lower * down + 128) >> 8).astype(np.uint8)
 
 
 def tiled(layer: Image.Image, size: tuple[int, int], at: Point) -> Image.Image:
@@ -140,18 +165,17 @@ def faded(layer: Image.Image, percent: int) -> Image.Image:
 def unsettled(layer: Image.Image, level: float) -> Image.Image:
     """`layer` with its opacity and its shades made slightly uneven, so that who knows the original layer
     cannot reckon it away again (`e_anti_removal`): softly, and the same way each time."""
-    coarse = (max(2, layer.width // 12), max(2, layer.height // 12))
-    noise = np.random.default_rng(layer.width * 65_537 + layer.height)
+    coarse = (max(2, layer.height // 12), max(2, layer.width // 12))
+    dice = np.random.default_rng(layer.width * 65_537 + layer.height)
     strength = level / 100
 
-    def cloud() -> np.ndarray:
-        grid = noise.integers(0, 256, size=(coarse[1], coarse[0]), dtype=np.uint8)
-        smooth = Image.fromarray(grid, "L").resize(layer.size, Image.Resampling.BICUBIC)
-        return np.asarray(smooth, dtype=np.float32) / 255
+    def cloud(middle: float, depth: float) -> Image.Image:
+        grid = Image.fromarray(dice.integers(0, 256, size=coarse, dtype=np.uint8))
+        smooth = grid.resize(layer.size, Image.Resampling.BICUBIC)
+        return smooth.point([round(middle + (value / 255 - 0.5) * depth) for value in range(256)])
 
-    pixels = np.array(layer.convert("RGBA"))
-    pixels[..., 3] = np.rint(pixels[..., 3] * (1 - strength * 0.4 * cloud()))
-    shade = (cloud() - 0.5) * 80 * strength
-    for channel in range(3):
-        pixels[..., channel] = np.clip(pixels[..., channel] + shade, 0, 255)
-    return Image.fromarray(pixels, "RGBA")
+    *colors, opacity = layer.convert("RGBA").split()
+    shade = cloud(128, 80 * strength)
+    shaded = [ImageChops.add(band, shade, 1, -128) for band in colors]
+    thinned = ImageChops.multiply(opacity, cloud(255 - 51 * strength, 102 * strength))
+    return Image.merge("RGBA", [*shaded, thinned])

@@ -42,7 +42,8 @@ def draw_text(text: Text, step: Step) -> Image.Image:
     lines = _lines(text, shaper, step)
     baselines, size = _measured(lines, shaper, text)
     margin = math.ceil(text.size / 2) + stroke
-    _check(size, margin, sum(len(clusters(run.text)) for line in lines for run in line.runs), text.size)
+    count = sum(len(clusters(run.text)) for line in lines for run in line.runs)
+    _check(size, margin, count * (text.size + 2 * stroke) ** 2)
     canvas = _Canvas((size[0] + 2 * margin, size[1] + 2 * margin), text.size, stroke)
     for line, baseline in zip(lines, baselines, strict=True):
         _draw_line(canvas, line, (size[0], margin, baseline + margin), text, shaper)
@@ -109,10 +110,11 @@ def _extent(line: Line, shaper: Shaper) -> tuple[float, float]:
     return above, below
 
 
-def _check(size: tuple[int, int], margin: int, count: int, font_size: float) -> None:
+def _check(size: tuple[int, int], margin: int, work: float) -> None:
+    """`work` is the pixels of all letters, which may lie on one another."""
     limits = Limits()
     area = (size[0] + 2 * margin) * (size[1] + 2 * margin)
-    if max(size) > limits.side or max(area, count * font_size**2 / 2) > limits.pixels:
+    if max(size) > limits.side or max(area, work / 2) > limits.pixels:
         raise InvalidTransformation(
             f"The text would take {size[0]} x {size[1]} pixels: {limits.side} a side and {limits.pixels} in "
             "all are allowed. Make it smaller or shorter, or let it wrap (c_fit with w_)."
