@@ -19,6 +19,9 @@ _VERSION_SEGMENT = re.compile(r"v([0-9]{1,15})")
 _SIGNATURE_SEGMENT = re.compile(r"s--([A-Za-z0-9_-]{8,43})--")
 _SAFE_IN_PATH = "/!$&'()*+,;=:@~"
 _UNESCAPED_BY_SDKS = re.compile(r"[^A-Za-z0-9_./:-]+")
+_PART = re.compile(r"([,/])")
+_LAYER_TEXT = re.compile(r"([lu]_text:[^:]*:)(.*)", re.DOTALL)
+_REFERENCE = re.compile(r"(\$\([A-Za-z]\w+\))")
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,8})")
 
 _SHORT_SIGNATURE, _LONG_SIGNATURE = 8, 32
@@ -100,11 +103,24 @@ def _signed_texts(transformation: str, key: str, sent: str | None) -> tuple[str,
     keys = (_escape_like_sdks(key), quote(key, safe=_SAFE_IN_PATH), key)
     if not transformation:
         return tuple(dict.fromkeys(keys))
-    written = [transformation, quote(transformation, safe=_SAFE_IN_PATH)]
+    parts = _PART.split(transformation)
+    by_rule = "".join(map(_escape_text_like_sdks, parts))
+    written = [transformation, by_rule, quote(transformation, safe=_SAFE_IN_PATH)]
     if sent is not None:
         count = transformation.count("/") + 1
         written.insert(0, "/".join(sent.split("/")[1 : count + 1]))
     return tuple(dict.fromkeys(f"{each}/{name}" for each in written for name in keys))
+
+
+def _escape_text_like_sdks(part: str) -> str:
+    """The text of a layer is escaped but for its `$(variables)`; its style, and all else, is not."""
+    match = _LAYER_TEXT.fullmatch(part)
+    if match is None:
+        return part
+    pieces = _REFERENCE.split(match[2])
+    return match[1] + "".join(
+        piece if number % 2 else _escape_like_sdks(piece) for number, piece in enumerate(pieces)
+    )
 
 
 def _escape_like_sdks(text: str) -> str:

@@ -194,6 +194,10 @@ SDK_URLS = [
         "b",
         "s--tFmIF4nw--/l_text:Arial_20:Hi%252C%20%24%28n%29%20100%25%252Fx/v12/a%20b/%C3%A9.jpg.png",
     ),
+    (
+        "x",  # the SDK leaves the font's blank as it is, and a client makes %20 of it
+        "s--ks2VtkXu--/l_text:Open%20Sans_20:50%25%20of%252C%20%C3%A9%252F%C3%BC%21/v1/people/ada",
+    ),
     ("b", "s--GaUm4GQvyQPdszHTcXd8MzNGBTA7duTF--/w_5/v1/a%20b/%C3%A9.jpg"),
     ("b", "s--imGwGFPS--/c_scale,w_5/a"),
 ]
@@ -214,7 +218,7 @@ def test_a_signature_made_by_the_sdk_holds(secret: str, sent: str) -> None:
         (SDK_URLS[0][1], SDK_URLS[0][1].replace("/c_crop,h_20,w_10", "")),
         (SDK_URLS[0][1], SDK_URLS[0][1].replace("Ai4Znfl3", "Ai4Znfl4")),
         (SDK_URLS[0][1], SDK_URLS[0][1].replace("Ai4Znfl3", "Ai4Znfl3A")),
-        (SDK_URLS[2][1], SDK_URLS[2][1].replace("GaUm4GQvyQPdszHTcXd8MzNGBTA7duTF", "GaUm4GQv")),
+        (SDK_URLS[3][1], SDK_URLS[3][1].replace("GaUm4GQvyQPdszHTcXd8MzNGBTA7duTF", "GaUm4GQv")),
     ],
 )
 def test_an_altered_delivery_url_is_not_signed(sent: str, altered: str) -> None:
