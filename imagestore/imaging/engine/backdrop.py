@@ -16,7 +16,8 @@ _STEPS = 8
 """A channel is told apart in so many steps when colours are counted."""
 
 _SOFT_SIDE = 256
-_PALE = 255 * 255 * 3 // 4
+_PALE = 7 * 128**2
+"""Above this sum of squares, weighed as eyes weigh the three colours, black stands out better than white."""
 
 
 def pad(picture: Picture, crop: Crop, ground: Color | Fill | None) -> Picture:
