@@ -11,6 +11,7 @@ from imagestore.imaging.engine import backdrop, blending, edges, effects, trimmi
 from imagestore.imaging.engine.canvas import Canvas
 from imagestore.imaging.engine.effects import Surroundings
 from imagestore.imaging.engine.picture import Picture
+from imagestore.imaging.engine.saliency import find_focus
 from imagestore.imaging.geometry import Box, Crop, check_size
 from imagestore.imaging.planning import crop_of, marks_region
 
@@ -166,4 +167,6 @@ def _offset(length: Length | None, whole: int, ratio: float) -> float | None:
 
 
 def _find_focus(canvas: Canvas) -> tuple[float, float]:
-    return canvas.width / 2, canvas.height / 2
+    glance = canvas.glance()
+    x, y = find_focus(glance)
+    return x * canvas.width / glance.width, y * canvas.height / glance.height

@@ -10,7 +10,8 @@ from typing import Literal
 class Argument:
     """One place behind the effect's name: a number within bounds, a colour, or one of some words.
 
-    `default` is what counts where the place is left out; None makes it required.
+    `default` is what counts where the place is left out; None makes it required. A colour whose default is
+    `auto` is found in the picture.
     """
 
     kind: Literal["number", "color", "word"]
@@ -67,7 +68,7 @@ EFFECTS: dict[str, tuple[Argument, ...]] = {
     "blue": (number(0, -100, 100),),
     "colorize": (number(100, 0, 100),),
     "tint": (number(60, 0, 100), color("red")),
-    "replace_color": (color(None), number(50, 0, 100), color("white")),
+    "replace_color": (color(None), number(50, 0, 100), color("auto")),
     "sharpen": (number(100, 1, 2000),),
     "unsharp_mask": (number(100, 1, 2000),),
     "oil_paint": (number(30, 0, 100),),

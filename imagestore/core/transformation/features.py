@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from imagestore.core.transformation import colors
 from imagestore.core.transformation.effects import EFFECTS, Argument
-from imagestore.core.transformation.kinds import NOWHERE, Amount, Choice, Hue, Kind
+from imagestore.core.transformation.kinds import NOWHERE, Amount, Choice, Hue, HueOrAuto, Kind
 from imagestore.core.transformation.literals import Unfit, write_value
 from imagestore.core.transformation.model import Color, Effect, Fill, Gravity, Quality, Scope
 
@@ -176,7 +176,9 @@ def _plain(default: float | str) -> str:
 def _kind_of(argument: Argument) -> Kind:
     if argument.kind == "number":
         return Amount(argument.low, argument.high, argument.whole)
-    return Hue(bare=True) if argument.kind == "color" else Choice(argument.words)
+    if argument.kind == "color":
+        return HueOrAuto() if argument.default == "auto" else Hue(bare=True)
+    return Choice(argument.words)
 
 
 def describe(kinds: Sequence[Kind]) -> str:

@@ -21,7 +21,7 @@ Change = Callable[..., Image.Image]
 def apply(picture: Image.Image, effect: Effect, surroundings: Surroundings) -> Image.Image:
     """A new picture with `effect` on it. `picture` is RGB or RGBA, sRGB, 8 bits, and so is the result.
 
-    What lies along edges (`shadow`, an outer `outline`, `gradient_fade:symmetric_pad`) makes it larger.
+    What lies along edges (`shadow`, an outer `outline`) makes it larger.
     """
     return EFFECTS[effect.name](picture, surroundings, *effect.arguments)
 

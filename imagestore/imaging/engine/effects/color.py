@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from imagestore.core.transformation.model import Color
@@ -14,8 +17,13 @@ _GRAY = Color(128, 128, 128)
 _SEPIA = ((0.393, 0.769, 0.189), (0.349, 0.686, 0.168), (0.272, 0.534, 0.131))
 """The tone of CSS' `sepia()` (Filter Effects, section 12)."""
 
-_FARTHEST = 0.5
-"""How far from a colour, in OKLab, a tolerance of 100 reaches: twice as far as red is from grey."""
+_FARTHEST = 0.3
+"""How far from a colour, in OKLab, a tolerance of 100 reaches: a little farther than red is from grey."""
+
+_HUES = 24
+
+_SHORT_OF_GRAY = 0.8
+"""How much of the way from a colour to grey a tolerance of 50 reaches at most."""
 
 
 def sepia(picture: Image.Image, around: Surroundings, level: float) -> Image.Image:
@@ -79,15 +87,19 @@ def tint(picture: Image.Image, around: Surroundings, amount: float, *tints: Colo
 
 
 def replace_color(
-    picture: Image.Image, around: Surroundings, target: Color, tolerance: float, source: Color
+    picture: Image.Image, around: Surroundings, target: Color, tolerance: float, source: Color | str
 ) -> Image.Image:
     """Carry colours near `source` over to `target`, shade for shade: the nearer, the more of the way.
 
-    Where the source is a colour and not a grey, its darker and brighter shades count as near.
+    `auto` is the colour that glows most in the picture. Where the source is a colour and not a grey, its
+    darker and brighter shades count as near.
     """
-    wanted, given = oklab.of(target), oklab.of(source)
-    reach = tolerance / 100 * _FARTHEST + 1e-3
-    colorful = min(1.0, float(np.hypot(given[1], given[2])) / 0.1)
+    wanted = oklab.of(target)
+    given = oklab.of(source) if isinstance(source, Color) else _prominent(picture)
+    chroma = float(np.hypot(given[1], given[2]))
+    colorful = min(1.0, chroma / 0.1)
+    farthest = _FARTHEST * (1 - colorful) + min(_FARTHEST, 2 * _SHORT_OF_GRAY * chroma) * colorful
+    reach = tolerance / 100 * farthest + 1e-3
     weights = np.array([1 - 0.7 * colorful, 1, 1], dtype=np.float32)
 
     def replace(colors: Colors) -> Colors:
@@ -99,3 +111,16 @@ def replace_color(
         return np.asarray(colors + (moved - colors) * near, dtype=np.float32)
 
     return recolor(picture, replace)
+
+
+def _prominent(picture: Image.Image) -> NDArray[np.floating[Any]]:
+    """The average of the hue that is there most and most saturated, in OKLab."""
+    small = picture.resize((64, 64), Image.Resampling.BOX, reducing_gap=2.0)
+    lab = oklab.from_srgb(np.asarray(small, dtype=np.float32).reshape(-1, 3) / 255)
+    weight = np.hypot(lab[:, 1], lab[:, 2]) ** 2 + 1e-9
+    sector = np.floor((np.arctan2(lab[:, 2], lab[:, 1]) / (2 * np.pi) % 1) * _HUES).astype(int) % _HUES
+    share = np.bincount(sector, weight, minlength=_HUES)
+    # A hue on the border between two sectors counts in both.
+    middle = int((share + 0.5 * (np.roll(share, 1) + np.roll(share, -1))).argmax())
+    near = np.isin(sector, [(middle + step) % _HUES for step in (-1, 0, 1)])
+    return np.asarray((lab[near] * weight[near, None]).sum(axis=0) / weight[near].sum())

@@ -23,15 +23,13 @@ _REACH = 0.006
 def gradient_fade(picture: Image.Image, around: Surroundings, strength: float, kind: str) -> Image.Image:
     """Fade from an edge: from the top by `y`, from the left by `x`, from the other side where negative.
 
-    `symmetric` fades from the opposite edge as well; `symmetric_pad` does so on a canvas that is larger by
-    the faded parts, so that nothing of the picture itself is lost: they mirror it.
+    `symmetric` fades from the opposite edge as well. So does `symmetric_pad`, which means padding to be faded
+    with the picture, as it is here in any case.
     """
     extent_x = 0.0 if around.x is None else min(max(around.x, -picture.width), picture.width)
     extent_y = 0.0 if around.y is None else min(max(around.y, -picture.height), picture.height)
     if around.x is None and around.y is None:
         extent_y = picture.height / 2
-    if kind == "symmetric_pad":
-        picture = _mirrored(picture, round(abs(extent_x)), round(abs(extent_y)))
     alpha = picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
     both = kind != "plain"
     across = _ramp(picture.width, extent_x, strength, both)
@@ -51,19 +49,6 @@ def _ramp(length: int, extent: float, strength: float, both: bool) -> NDArray[np
     if both:
         return np.asarray(np.minimum(ramp, ramp[::-1]), dtype=np.float32)
     return np.asarray(ramp if extent > 0 else ramp[::-1], dtype=np.float32)
-
-
-def _mirrored(picture: Image.Image, x: int, y: int) -> Image.Image:
-    """The picture on a canvas that continues it by its own mirror image, `x` and `y` on each side."""
-    wide = Image.new(picture.mode, (picture.width + 2 * x, picture.height + 2 * y))
-    flipped_x = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    row = Image.new(picture.mode, (wide.width, picture.height))
-    for part, left in ((flipped_x, x - picture.width), (flipped_x, x + picture.width), (picture, x)):
-        row.paste(part, (left, 0))
-    flipped_y = row.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
-    for part, top in ((flipped_y, y - picture.height), (flipped_y, y + picture.height), (row, y)):
-        wide.paste(part, (0, top))
-    return wide
 
 
 def make_transparent(picture: Image.Image, around: Surroundings, tolerance: float) -> Image.Image:

@@ -16,7 +16,10 @@ _SAMPLE = 256
 _MIDDLE = 0.46
 """How bright a well exposed picture is on average, of 1."""
 
-_FAINTEST = 0.35
+_MOST_GAIN = 1.35
+"""How much one channel is raised or lowered against a cast."""
+
+_FAINTEST = 0.5
 """A range of brightness is stretched as if it were this wide at least: fog is meant to be narrower."""
 
 
@@ -27,7 +30,7 @@ def auto_contrast(picture: Image.Image, around: Surroundings, blend: float) -> I
 
 
 def auto_color(picture: Image.Image, around: Surroundings, blend: float) -> Image.Image:
-    """Take a cast out: each channel's range is stretched, and their averages are brought together."""
+    """Take a cast out: what is nearly grey becomes grey; then the range is stretched."""
     return _mixed(picture, _balanced(picture), blend)
 
 
@@ -70,12 +73,16 @@ def _stretched(picture: Image.Image, ranges: list[tuple[float, float]]) -> Image
 
 
 def _balanced(picture: Image.Image) -> Image.Image:
+    """The picture without its cast, as far as its palest colours tell one, and with its whole range."""
     colors = _small(picture)
-    stretched = _stretched(picture, [_range(colors[..., channel]) for channel in range(3)])
-    means = np.clip(_small(stretched).mean(axis=(0, 1)), 0.02, 0.98)
-    # Half of the way only: a lawn or the sea are not grey on average, and are to stay what they are.
-    powers = (1 + np.log(means.mean()) / np.log(means)) / 2
-    return bend(stretched, *(lambda v, power=power: v**power for power in powers.tolist()))
+    high, low = colors.max(axis=-1), colors.min(axis=-1)
+    # What is nearly grey was grey before the light fell on it; what glows has a colour of its own.
+    pale = (1 - (high - low) / np.maximum(high, 0.05)) ** 4 * ((high > 0.15) & (low < 0.95))
+    if pale.sum() > 0.02 * pale.size:
+        means = (colors * pale[..., None]).sum(axis=(0, 1)) / pale.sum()
+        gains = np.clip(means.mean() / np.maximum(means, 0.05), 1 / _MOST_GAIN, _MOST_GAIN)
+        picture = bend(picture, *(lambda v, gain=gain: v * gain for gain in gains.tolist()))
+    return _stretched(picture, [_range(_brightness(_small(picture)))] * 3)
 
 
 def _exposed(picture: Image.Image, share: float) -> Image.Image:
