@@ -12,7 +12,7 @@ pytestmark = pytest.mark.quick
 def meadow(width: int, height: int) -> Image.Image:
     """A dull, lightly structured ground."""
     noise = np.random.default_rng(3).normal(0, 6, (height, width, 1))
-    return Image.fromarray(np.clip(noise + (96, 120, 88), 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(np.array([96, 120, 88]) + noise, 0, 255).astype(np.uint8))
 
 
 @pytest.mark.parametrize("size", [(900, 600), (400, 700), (3000, 1200)])
