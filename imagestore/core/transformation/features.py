@@ -8,7 +8,7 @@ from typing import Literal, cast
 
 from imagestore.core.transformation import colors
 from imagestore.core.transformation.effects import EFFECTS, Argument
-from imagestore.core.transformation.kinds import NOWHERE, Amount, Choice, Hue, HueOrAuto, Kind
+from imagestore.core.transformation.kinds import NOWHERE, Amount, Choice, Hue, Kind, words_of
 from imagestore.core.transformation.literals import Unfit, write_value
 from imagestore.core.transformation.model import Color, Effect, Fill, Gravity, Quality, Scope
 
@@ -86,6 +86,20 @@ class Ground:
             amounts = [each.read(one, scope) for each, one in zip(self._BLURRED, filled, strict=True)]
             return Fill("blurred", tuple(map(write_value, amounts)))
         return self._color.read(text, scope)
+
+
+class HueOrAuto:
+    """A colour, or `auto`: then the effect finds one in the picture."""
+
+    takes = f"{colors.TAKES}; or auto"
+
+    _color = Hue(bare=True)
+
+    def tidy(self, text: str) -> str:
+        return text if text == "auto" else self._color.tidy(text)
+
+    def read(self, text: str, scope: Scope) -> Color | str:
+        return "auto" if words_of(text, scope) == "auto" else self._color.read(text, scope)
 
 
 class Manner:

@@ -201,20 +201,6 @@ class Hue:
         return colors.read_color(words_of(text, scope), bare=self._bare)
 
 
-class HueOrAuto:
-    """A colour, or `auto`: then the effect finds one in the picture."""
-
-    takes = f"{colors.TAKES}; or auto"
-
-    _color = Hue(bare=True)
-
-    def tidy(self, text: str) -> str:
-        return text if text == "auto" else self._color.tidy(text)
-
-    def read(self, text: str, scope: Scope) -> Color | str:
-        return "auto" if words_of(text, scope) == "auto" else self._color.read(text, scope)
-
-
 class Corners:
     """One to four radii, as CSS' border-radius has them, or `max`."""
 
