@@ -20,6 +20,7 @@ from imagestore.imaging.limits import Limits
 from imagestore.library.alerts import Alerts
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
+from imagestore.library.descriptions import Descriptions
 from imagestore.library.fetch import Fetch
 from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
@@ -84,7 +85,7 @@ class Services:
         self.signers = Signers(registry, keys, self.keyring)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
         self.plans = Plans(self.fetch, self.transformations, documents)
-        self.renderer = self._open_renderer(blobs, kept)
+        self.descriptions, self.renderer = self._open_renderer(blobs, kept)
         self.ingest = Ingest(
             documents,
             registry,
@@ -97,7 +98,7 @@ class Services:
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
 
-    def _open_renderer(self, blobs: Blobs, kept: Renditions) -> Renderer:
+    def _open_renderer(self, blobs: Blobs, kept: Renditions) -> tuple[Descriptions, Renderer]:
         settings = self.settings
         bench = Workbench(
             blobs=blobs,
@@ -108,8 +109,11 @@ class Services:
         )
         shelf = Shelf(self.tier, kept if settings.renditions_bytes else None)
         proofs = Proofs(bench, shelf, self.tier, settings.proof_pixels)
+        descriptions = Descriptions(bench, shelf, self.tier)
         most = settings.render_queue + settings.decoders
-        return Renderer(bench, shelf, self.tier, proofs, most=most, metrics=self.metrics)
+        return descriptions, Renderer(
+            bench, shelf, self.tier, proofs, descriptions, most=most, metrics=self.metrics
+        )
 
     def close(self) -> None:
         self.decoders.close()

@@ -1,7 +1,7 @@
 """The SDK: a typed client of the REST face and of delivery URLs, which streams both ways.
 
     service.py    Client: every call
-    transformations.py   those of them that concern transformations
+    transformations.py   those of them that concern transformations and facts
     wire.py       requests, and when they are sent again
     retries.py    how often, after what pauses
     sources.py    what an upload sends
@@ -28,6 +28,7 @@ from imagestore.client.answers import (
     BucketInfo,
     CacheStats,
     CredentialInfo,
+    DescribedImage,
     ImageInfo,
     IssuedCredential,
     Readiness,
@@ -45,6 +46,7 @@ __all__ = [
     "CacheStats",
     "Client",
     "CredentialInfo",
+    "DescribedImage",
     "Download",
     "ImageInfo",
     "IssuedCredential",

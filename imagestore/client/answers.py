@@ -48,6 +48,17 @@ class ImageInfo(VersionInfo):
     context: dict[str, str]
 
 
+class DescribedImage(ImageInfo, total=False):
+    """An image with the facts that were asked for."""
+
+    faces: list[dict[str, float]]
+    colors: list[dict[str, Any]]
+    phash: str
+    placeholder: str
+    exif: dict[str, Any]
+    place: dict[str, float]
+
+
 class CredentialInfo(TypedDict):
     access_key: str
     scopes: list[str]

@@ -1,4 +1,4 @@
-"""Client: named transformations of buckets, and the URLs of what is made from images."""
+"""Client: named transformations, facts on demand, and the URLs of what is made from images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote
 
-from imagestore.client.answers import TransformationInfo
+from imagestore.client.answers import DescribedImage, TransformationInfo
 from imagestore.core.errors import TransformationNotFound
 from imagestore.core.image import check_key
 from imagestore.core.urls import delivery_path, sign_delivery
@@ -34,6 +34,13 @@ class TransformationCalls:
 
     def delete_transformation(self, bucket: str, name: str) -> None:
         self._call("DELETE", _named(bucket, name), again=True, gone=(TransformationNotFound,))
+
+    def describe(self, bucket: str, key: str, *facts: str) -> DescribedImage:
+        """The image with facts that are found out on demand, by name: `faces`, `colors`, `phash`,
+        `placeholder`, `exif` and `place`."""
+        path = f"/v1/buckets/{quote(bucket, safe='')}/images/{quote(check_key(key), safe='/')}"
+        found = self._call("GET", path, again=True, params=dict.fromkeys(facts, "1"))
+        return cast(DescribedImage, found)
 
     def delivery_url(
         self,

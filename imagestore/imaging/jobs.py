@@ -76,6 +76,18 @@ class Render:
         return Job(head, b"", seconds, subject)
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One fact of a picture: `faces`, or one of those in `engine/description.py`."""
+
+    material: Material
+    fact: str
+
+    def job(self, seconds: float, subject: str) -> Job:
+        head = {"kind": "describe", "source": self.material.message(), "fact": self.fact}
+        return Job(head, b"", seconds, subject)
+
+
 def verification(source: bytes | Path, seconds: float, subject: str | None) -> Job:
     """The job that proves an upload to be a whole picture. Raises UnsupportedFormat by its first bytes."""
     if isinstance(source, bytes):

@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from imagestore.core.errors import ImageLimitExceeded
+from imagestore.imaging.engine.description import describe
+from imagestore.imaging.engine.portraits import find_portraits
+from imagestore.imaging.formats import by_name
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.limits import Limits
 from imagestore.imaging.pipeline import RenderRequest, Source, render
 
 
 def answer(head: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]:
-    """Facts and bytes of the rendition that the message asks for. Raises as `render` does, and
+    """The fact, or facts and bytes of the rendition, that the message asks for. Raises as `render` does, and
     ImageLimitExceeded for a rendition of more bytes than the message allows."""
+    if head["kind"] == "describe":
+        return {"fact": _find_out(head["fact"], _source(head["source"]))}, b""
     rendered = render(
         RenderRequest(
             transformation=head["transformation"],
@@ -33,6 +38,14 @@ def answer(head: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], bytes]
     told = ("format", "width", "height", "frames", "quality")
     facts = {name: getattr(rendered, name) for name in told} | {"bytes": len(rendered.data)}
     return {"facts": facts}, rendered.data
+
+
+def _find_out(fact: str, source: Source) -> Any:
+    format = by_name(source.format)
+    if fact == "faces":
+        boxes = find_portraits(source.data, format)
+        return [[round(each, 1) for each in (box.left, box.top, box.width, box.height)] for box in boxes]
+    return describe(source.data, format, frozenset({fact}))[fact]
 
 
 def _source(message: dict[str, Any]) -> Source:

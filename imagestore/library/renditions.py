@@ -24,7 +24,9 @@ from imagestore.core.errors import (
 )
 from imagestore.core.image import Version
 from imagestore.core.metrics import RENDER_SECONDS, RENDITIONS, SILENT, Metrics
-from imagestore.imaging.jobs import Render
+from imagestore.imaging.geometry import Box
+from imagestore.imaging.jobs import Material, Render
+from imagestore.library.descriptions import Descriptions
 from imagestore.library.plans import Plan
 from imagestore.library.proofs import Proofs, Workbench
 from imagestore.library.shelf import Shelf
@@ -62,6 +64,7 @@ class Renderer:
         shelf: Shelf,
         tier: Tier,
         proofs: Proofs,
+        descriptions: Descriptions,
         *,
         most: int,
         metrics: Metrics = SILENT,
@@ -70,6 +73,7 @@ class Renderer:
         self._shelf = shelf
         self._tier = tier
         self._proofs = proofs
+        self._descriptions = descriptions
         self._metrics = metrics
         self._flights = Flights(tier)
         self._most = most
@@ -151,19 +155,25 @@ class Renderer:
 
     def _render(self, plan: Plan) -> bytes:
         with ExitStack() as lent:
+
+            def borrow(version: Version) -> Material:
+                return lent.enter_context(self._bench.lend(version, self._faces(plan, version)))
+
             request = Render(
                 transformation=plan.text,
-                source=lent.enter_context(self._proofs.lend(plan, None)),
+                source=lent.enter_context(self._proofs.lend(plan, self._faces(plan, plan.version))),
                 format=plan.format,
-                layers={
-                    key: lent.enter_context(self._bench.lend(version)) for key, version in plan.layers.items()
-                },
+                layers={key: borrow(version) for key, version in plan.layers.items()},
                 tags=plan.tags,
                 context=plan.context,
                 most_bytes=self._bench.most_bytes,
             )
             answer, data = self._bench.decoders.ask(request.job(self._bench.seconds, plan.name))
         return _tell(plan.version, answer["facts"]) if plan.tells else data
+
+    def _faces(self, plan: Plan, version: Version) -> tuple[Box, ...] | None:
+        """They are looked for only where the transformation asks for them."""
+        return self._descriptions.faces(version) if plan.transformation.needs_faces else None
 
     def _check_failed(self, name: str) -> None:
         """Raises what was found wrong a moment ago."""

@@ -91,6 +91,7 @@ SAFE: dict[str, Call] = {
     "transformation": lambda client: client.transformation("b", "t"),
     "put_transformation": lambda client: client.put_transformation("b", "t", "w_1"),
     "delete_transformation": lambda client: client.delete_transformation("b", "t"),
+    "describe": lambda client: client.describe("b", "k", "colors"),
     "set_access": lambda client: client.set_access("b", "private"),
     "delete_bucket": lambda client: client.delete_bucket("b"),
     "upload": lambda client: client.upload("b", b"x", "k"),

@@ -80,9 +80,9 @@ class Canvas:
     def change(self, done: Callable[[Picture], Picture]) -> None:
         self._picture = done(self.picture)
 
-    def glance(self) -> Image.Image:
-        """Its first frame, small, for finding out what it is about."""
-        scale = min(GLANCE / max(self.width, self.height), 1)
+    def glance(self, longest: int = GLANCE) -> Image.Image:
+        """Its first frame, no larger than that, for finding out what it is about."""
+        scale = min(longest / max(self.width, self.height), 1)
         size = side(self.width * scale), side(self.height * scale)
         crop = Crop(Box(0, 0, self.width, self.height), size, size)
         if self._picture is None and (view := self._view.cropped(crop)):

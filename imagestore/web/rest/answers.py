@@ -54,7 +54,9 @@ SECURITY: list[dict[str, list[str]]] = [{"basic": []}]
 
 
 def answer_json(model: BaseModel, status: int = 200) -> Response:
-    return Response(model.model_dump_json(), status=status, content_type="application/json")
+    """What a model does not require, and has no value, is left out."""
+    text = model.model_dump_json(exclude_defaults=True)
+    return Response(text, status=status, content_type="application/json")
 
 
 def no_content() -> Response:

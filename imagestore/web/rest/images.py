@@ -32,6 +32,7 @@ from imagestore.web.rest.answers import (
     read_condition,
     read_labels,
 )
+from imagestore.web.rest.facts import FactsAnswer, FactsQuery, find_out
 from imagestore.web.rest.schemas import (
     BucketPath,
     ErrorAnswer,
@@ -62,7 +63,7 @@ The digits are all that the routes take for a number. S3 has such keys, so this 
 
 UPLOAD_ANSWERS: Responses = {
     "201": described(
-        ImageAnswer, "Stored, or there already", Location={"type": "string", "format": "uri"}, ETag=TEXT
+        FactsAnswer, "Stored, or there already", Location={"type": "string", "format": "uri"}, ETag=TEXT
     ),
     "412": ErrorAnswer,
     "415": ErrorAnswer,
@@ -84,6 +85,7 @@ UPLOAD_BODY = {
                         "key": schema_of(Key),
                         "tags": schema_of(Tags) | {"description": "Separated by commas."},
                         "context": schema_of(ContextText) | {"description": "A JSON object of text to text."},
+                        "faces": {"enum": ["0", "1"], "description": "1 to look for faces."},
                     },
                 }
             },
@@ -104,8 +106,9 @@ PUT_BODY = {
 def upload_image(path: BucketPath, query: UploadQuery) -> Response:
     require(Action.WRITE, path.bucket)
     if request.mimetype == "multipart/form-data":
-        return _created(services().ingest.store(_form_upload(path.bucket, query)))
-    return _created(services().ingest.store(_raw_upload(path.bucket, query.key, query)))
+        image = services().ingest.store(_form_upload(path.bucket, query))
+        return _created(image, request.form.get("faces", query.faces))
+    return _created(services().ingest.store(_raw_upload(path.bucket, query.key, query)), query.faces)
 
 
 @images.put(
@@ -118,7 +121,7 @@ def put_image(path: ImagePath, query: PutQuery) -> Response:
     require(Action.WRITE, path.bucket)
     if request.mimetype == "multipart/form-data":
         raise InvalidParameter("PUT takes the picture's bytes as its body; POST takes forms.")
-    return _created(services().ingest.store(_raw_upload(path.bucket, path.key, query)))
+    return _created(services().ingest.store(_raw_upload(path.bucket, path.key, query)), query.faces)
 
 
 def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> Upload:
@@ -158,9 +161,9 @@ def _check_route(key: str | None) -> str | None:
     return key
 
 
-def _created(image: Image) -> Response:
+def _created(image: Image, faces: str | None) -> Response:
     note(key=image.key)
-    response = answer_json(ImageAnswer.of_image(image, base_url()), 201)
+    response = answer_json(find_out(image, {"faces": faces}, base_url()), 201)
     response.headers["Location"] = base_url() + delivery_path(image.bucket, image.key)
     response.headers["ETag"] = f'"{image.version.digest}"'
     return response
@@ -187,12 +190,12 @@ def list_images(path: BucketPath, query: ListQuery) -> Response:
 @images.get(
     "/buckets/<string:bucket>/images/<path:key>",
     summary="Show an image's facts and URLs",
-    responses={"200": ImageAnswer},
+    responses={"200": FactsAnswer, "422": ErrorAnswer},
 )
-def show_image(path: ImagePath) -> Response:
+def show_image(path: ImagePath, query: FactsQuery) -> Response:
     require(Action.LOOK, path.bucket)
     image = services().catalog.image(path.bucket, check_key(path.key))
-    return answer_json(ImageAnswer.of_image(image, base_url()))
+    return answer_json(find_out(image, query.model_dump(), base_url()))
 
 
 @images.patch(

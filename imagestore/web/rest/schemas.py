@@ -20,6 +20,7 @@ from imagestore.web.rest.texts import (
     Key,
     Tag,
     Tags,
+    Wanted,
     optional,
 )
 
@@ -118,11 +119,13 @@ class UploadQuery(Model):
     key: Key | Absent = optional("The image's key; one is made if left out.")
     tags: Tags | Absent = optional("Tags, separated by commas.")
     context: ContextText | Absent = optional('A JSON object of text to text, such as {"alt": "Ada"}.')
+    faces: Wanted | Absent = optional("1 to look for faces.")
 
 
 class PutQuery(Model):
     tags: Tags | Absent = optional("Tags, separated by commas.")
     context: ContextText | Absent = optional('A JSON object of text to text, such as {"alt": "Ada"}.')
+    faces: Wanted | Absent = optional("1 to look for faces.")
 
 
 class LabelsChange(Model):

@@ -6,7 +6,7 @@ Patterns are of the dialect of ECMA-262, as JSON Schema wants them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
@@ -17,6 +17,8 @@ from imagestore.core.image import (
     MAX_TAGS,
     RESERVED_BUCKET_NAMES,
 )
+
+Wanted = Literal["0", "1"]
 
 Absent = SkipJsonSchema[None]
 """Beside a type: the parameter may be left out. There is no null in a query."""
