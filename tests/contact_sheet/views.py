@@ -39,7 +39,7 @@ def found_faces(source: Source) -> Source:
         return source
     with Image.open(source.data if isinstance(source.data, Path) else io.BytesIO(source.data)) as image:
         upright = ImageOps.exif_transpose(image).convert("RGB")
-    return replace(source, faces=find_faces(upright))
+    return replace(source, faces=find_faces(np.asarray(upright)))
 
 
 def _source(picture: Image.Image, format: str) -> Source:

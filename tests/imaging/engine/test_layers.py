@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import Effect, Gravity, Length, Step
@@ -156,6 +156,19 @@ def test_a_blend_of_a_half_transparent_layer_is_half_of_it():
 def test_a_blend_with_nothing_below_is_the_layer_itself():
     got = compose(plain(CLEAR, mode="RGBA"), plain((90, 80, 70)), place(effect="multiply"))
     assert got.getpixel((0, 0)) == (90, 80, 70, 255)
+
+
+def test_a_large_blend_has_no_seams():
+    dice = random.Random(3)
+    small = Image.new("RGB", (60, 70))
+    small.putdata([tuple(dice.randrange(256) for _ in range(3)) for _ in range(60 * 70)])
+    below = small.resize((1300, 1900), Image.Resampling.BILINEAR)
+    above = small.transpose(Image.Transpose.ROTATE_180).resize((1300, 1900), Image.Resampling.BILINEAR)
+    blended = compose(below, above, place(effect="multiply"))
+    assert blended.tobytes() == ImageChops.multiply(below, above).tobytes()
+    white = plain((255, 255, 255), (1300, 1900))
+    moved = compose(below, white, place(None, 7, 5, effect="displace"))
+    assert moved.crop((0, 0, 1293, 1895)).tobytes() == below.crop((7, 5, 1300, 1900)).tobytes()
 
 
 def test_a_cutter_keeps_the_layers_shape_and_a_cut_out_takes_it_away():

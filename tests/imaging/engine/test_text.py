@@ -387,6 +387,11 @@ def test_bounds(text, style, said):
         draw(text, **style)
 
 
+def test_a_stroke_has_bounds_too():
+    with pytest.raises(InvalidTransformation, match="smaller"):
+        draw("Lorem ipsum " * 9, Step(border=Border(2000, RED)), stroke=True)
+
+
 def test_no_text_is_too_odd():
     dice = random.Random(7)
     for _ in range(60):
