@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from imagestore.core.errors import InvalidParameter, StoreUnavailable, TransformationNotFound
 from imagestore.core.transformation.parsing import Transformation, parse
+from imagestore.core.transformation.segments import NAME
 from imagestore.library.aliases import Aliases
 from imagestore.store.transformations import NamedTransformation, Transformations
 
 MOST_NAMED = 1000
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 MOST_CHARACTERS = 4096
 
 
@@ -26,8 +24,8 @@ class NamedTransformations:
         unless Redis was out of reach. Raises InvalidParameter and InvalidTransformation."""
         if not NAME.fullmatch(name):
             raise InvalidParameter(
-                f"{name[:100]!r} cannot name a transformation: use 1 to 100 of letters, digits, '_', '.' and "
-                "'-', a letter or digit first."
+                f"{name[:100]!r} cannot name a transformation: use 1 to 100 of letters, digits, '_' and '-', "
+                "a letter or digit first."
             )
         if len(text) > MOST_CHARACTERS:
             raise InvalidParameter(f"A named transformation has at most {MOST_CHARACTERS} characters.")

@@ -25,8 +25,9 @@ STRUCTURE: Mapping[str, str] = {
 }
 NAMES = frozenset([*PARAMETERS, *OUTPUTS, *STRUCTURE]) - {"$"}
 _PART = re.compile(r"\$([A-Za-z][A-Za-z0-9]*)_(.*)|([a-z]+)_(.*)", re.DOTALL)
-_NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_NAMED_TAKES = "a name of 1 to 100 letters, digits, - and _; several are joined by '.'"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+"""What a transformation may be stored under: without dots, which join names."""
+_NAME_TAKES = "a name of 1 to 100 letters, digits, - and _; several are joined by '.'"
 _CONDITION_TAKES = "a condition such as w_gt_300_and_ar_lt_1:1, else or end"
 
 _FRACTION = re.compile(r"\d*\.\d+")
@@ -50,8 +51,8 @@ def is_component(segment: str) -> bool:
 
 def check_name(name: str) -> str:
     """Return what a transformation may be stored under; raises InvalidTransformation."""
-    if not _NAMED.fullmatch(name):
-        raise InvalidTransformation.of("t", name, _NAMED_TAKES)
+    if not NAME.fullmatch(name):
+        raise InvalidTransformation.of("t", name, _NAME_TAKES)
     return name
 
 

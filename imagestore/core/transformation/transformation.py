@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,6 +24,8 @@ from imagestore.core.transformation.sources import read_key, write_source
 MOST_NODES = 100
 DEEPEST = 10
 LONGEST = 65_536
+_JOINTS = re.compile(r":|\.|px_solid_")
+"""Between expressions in one value."""
 _FACE_EFFECTS = ("blur_faces", "pixelate_faces")
 
 
@@ -175,7 +178,7 @@ def _asks_for_faces(node: Node) -> bool:
 
 def _counts_faces(text: str) -> bool:
     """Whether an expression asks for `fc`. What is no expression asks for nothing."""
-    for part in (text, *text.split(":")):
+    for part in (text, *_JOINTS.split(text)):
         for read in (parse_condition, parse_value):
             try:
                 tree = read(part)

@@ -10,7 +10,8 @@ from flask_openapi3.models.tag import Tag
 from pydantic import Field
 
 from imagestore.access.policies import Action
-from imagestore.library.transformations import MOST_CHARACTERS, NAME
+from imagestore.core.transformation.segments import NAME
+from imagestore.library.transformations import MOST_CHARACTERS
 from imagestore.store.transformations import NamedTransformation
 from imagestore.web.frontdoor import require, services
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, no_content
@@ -19,7 +20,7 @@ from imagestore.web.rest.schemas import BucketPath, Model
 
 class TransformationPath(BucketPath):
     name: str = Field(
-        description="1 to 100 of letters, digits, '_', '.' and '-'.",
+        description="1 to 100 of letters, digits, '_' and '-'.",
         json_schema_extra={"pattern": f"^{NAME.pattern}$"},
     )
 
