@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageDraw
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.imaging.geometry import Box
@@ -204,3 +204,20 @@ def test_effects_and_their_region():
         assert blurred.getpixel(kept) == (10, 20, 30, 255)
     shadowed = made("c_scale,w_50/e_shadow:100,x_10,y_10", source)
     assert shadowed.size[0] > 50
+
+
+@pytest.mark.parametrize(
+    "chain", ["c_scale,w_33", "a_30", "c_scale,w_0.6/a_-7", "c_fill,w_31,h_17,r_max", "o_60"]
+)
+def test_no_layer_has_dark_edges(chain):
+    """A white disc on transparent black, resampled, turned, rounded, faded: on white nothing is seen."""
+    disc = Image.new("RGBA", (60, 60), (0, 0, 0, 0))
+    ImageDraw.Draw(disc).ellipse((5, 5, 54, 54), (255, 255, 255, 255))
+    request = RenderRequest(
+        transformation=f"l_disc/{chain}/fl_layer_apply",
+        source=plain(WHITE, (120, 90)),
+        format="png",
+        layers={"disc": Source(data=encoded(disc), format="png")},
+    )
+    picture = Image.open(io.BytesIO(render(request).data)).convert("L")
+    assert picture.getextrema()[0] >= 253

@@ -17,6 +17,7 @@ from imagestore.core.traces import exporter_wanted
 from imagestore.edge.worker import OTHER_FILES
 from imagestore.embedded import EmbeddedError
 from imagestore.embedded.executables import MONGOD, REDIS_SERVER, Program, find
+from imagestore.imaging.engine.fonts import shaping
 from imagestore.imaging.engine.verification import abilities
 from imagestore.imaging.formats import FORMATS
 from imagestore.settings import Settings
@@ -37,12 +38,14 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """`formats` has the version of what decodes each, by the format's name. `files` is what a process may
+    """`formats` has the version of what decodes each, by the format's name; `shaping` that of what shapes the
+    letters of texts, empty for nothing. `files` is what a process may
     open, None for any number. `traced`: the environment configures OpenTelemetry, of version `tracing`."""
 
     settings: Settings
     libraries: Mapping[str, str]
     formats: Mapping[str, str]
+    shaping: str
     fast_parser: bool
     servers: tuple[Server, ...]
     files: int | None
@@ -62,6 +65,7 @@ def look(place: Place) -> Installation:
         settings=settings,
         libraries={name: _version(name) for name in LIBRARIES},
         formats=abilities(),
+        shaping=shaping(),
         fast_parser=find_spec("gunicorn_h1c") is not None,
         servers=tuple(servers),
         files=None if hard == resource.RLIM_INFINITY else hard,
@@ -117,6 +121,14 @@ def formats(here: Installation) -> Iterator[Finding]:
         yield ok(f"Pictures: {told}.")
 
 
+def texts(here: Installation) -> Iterator[Finding]:
+    if here.shaping:
+        yield ok(f"Texts on pictures are shaped by raqm {here.shaping}.")
+    else:
+        advice = "Install Pillow's own wheel: pip install --only-binary :all: --force-reinstall pillow."
+        yield problem("Pillow here has no raqm: texts cannot be drawn on pictures.", advice)
+
+
 def http_parser(here: Installation) -> Iterator[Finding]:
     if here.fast_parser:
         yield ok("HTTP is parsed by gunicorn's parser in C.")
@@ -152,5 +164,5 @@ def traces(here: Installation) -> Iterator[Finding]:
 
 
 INSTALLATION = Subject(
-    "installation", look, (python, libraries, formats, http_parser, servers, open_files, traces)
+    "installation", look, (python, libraries, formats, texts, http_parser, servers, open_files, traces)
 )

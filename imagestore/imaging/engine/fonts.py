@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 FOLDER = Path(__file__).parents[1] / "fonts"
 
@@ -94,6 +94,11 @@ class Face:
 @lru_cache(maxsize=_KEPT)
 def _opened(file: str, size: float) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(FOLDER / f"{file}.woff2", size, layout_engine=ImageFont.Layout.RAQM)
+
+
+def shaping() -> str:
+    """The version of raqm, which shapes letters and which Pillow's wheels have; empty where there is none."""
+    return features.version("raqm") or "" if features.check("raqm") else ""
 
 
 def family(name: str) -> str:

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFont
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import Color, Step, Text
 from imagestore.imaging import direction
+from imagestore.imaging.engine import fonts
 from imagestore.imaging.engine.fonts import Face
 from imagestore.imaging.engine.shaping import UNTIED, Line, Run, Shaper, clusters, is_cursive
 from imagestore.imaging.limits import Limits
@@ -37,6 +38,11 @@ def draw_text(text: Text, step: Step) -> Image.Image:
     pixels, and the text is cut short where they are more than `height` holds; and with the flag
     `text_no_trim` the lines keep their own room around the letters.
     """
+    if not fonts.shaping():
+        raise InvalidTransformation(
+            "No text can be drawn here: the Pillow that is installed has no raqm. Leave l_text out, or have "
+            "Pillow's own wheel installed."
+        )
     shaper = Shaper(text)
     stroke = step.border.width if text.stroke and step.border else 0
     lines = _lines(text, shaper, step)

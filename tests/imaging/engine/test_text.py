@@ -387,6 +387,12 @@ def test_bounds(text, style, said):
         draw(text, **style)
 
 
+def test_without_raqm_there_is_no_text_but_a_reason(monkeypatch):
+    monkeypatch.setattr(fonts.features, "check", lambda name: name != "raqm")
+    with pytest.raises(InvalidTransformation, match="raqm"):
+        draw("x")
+
+
 def test_a_stroke_has_bounds_too():
     with pytest.raises(InvalidTransformation, match="smaller"):
         draw("Lorem ipsum " * 9, Step(border=Border(2000, RED)), stroke=True)
