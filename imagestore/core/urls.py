@@ -18,6 +18,7 @@ from imagestore.core.transformation.parsing import Transformation, is_component,
 _VERSION_SEGMENT = re.compile(r"v([0-9]{1,15})")
 _SIGNATURE_SEGMENT = re.compile(r"s--([A-Za-z0-9_-]{8,43})--")
 _SAFE_IN_PATH = "/!$&'()*+,;=:@~"
+_LIKE_A_PARAMETER = re.compile(r"[a-z]{1,3}_[^,]*|\$[^,]*")
 _UNESCAPED_BY_SDKS = re.compile(r"[^A-Za-z0-9_./:-]+")
 _PART = re.compile(r"([,/])")
 _LAYER_TEXT = re.compile(r"([lu]_text:[^:]*:)(.*)", re.DOTALL)
@@ -92,6 +93,16 @@ def _parsed(text: str) -> Transformation:
         raise InvalidTransformation(
             f"{error.message} If it is the first part of the key, put v1/ before it."
         ) from None
+
+
+def find_stray_parameter(key: str) -> str | None:
+    """What in the first segment of a key may have been meant as a parameter of a transformation, and is none
+    that there is: `cs_srgb` of `cs_srgb,w_5/a.jpg`."""
+    first, slash, _ = key.partition("/")
+    parts = first.split(",")
+    if not slash or not all(map(_LIKE_A_PARAMETER.fullmatch, parts)):
+        return None
+    return next((part for part in parts if not is_component(part)), None)
 
 
 def _signed_texts(transformation: str, key: str, sent: str | None) -> tuple[str, ...]:

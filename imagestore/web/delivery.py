@@ -9,7 +9,7 @@ from imagestore.core.errors import ImageNotFound, InvalidParameter
 from imagestore.core.image import Bucket
 from imagestore.core.metrics import FETCH_BYTES
 from imagestore.core.telemetry import Timings
-from imagestore.core.urls import parse_delivery
+from imagestore.core.urls import find_stray_parameter, parse_delivery
 from imagestore.imaging.formats import media_type
 from imagestore.library.fetch import Found, Outcome
 from imagestore.web import parking, renditions
@@ -73,9 +73,14 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
     fetch, wanted = services().fetch, asked.wanted
     try:
         return fetch.resolve(wanted.bucket, wanted.key, wanted.version, admit, timings)
-    except ImageNotFound:
+    except ImageNotFound as error:
         default = asked.expanded.output.default
         if default is None:
+            if stray := find_stray_parameter(wanted.key):
+                error.message += (
+                    f" No parameter of a transformation is called as in {stray[:40]!r}, so it was read as a "
+                    "part of the key."
+                )
             raise
         return fetch.resolve(wanted.bucket, default, None, admit, timings)
 

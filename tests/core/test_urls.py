@@ -21,6 +21,7 @@ from imagestore.core.urls import (
     DeliveryRequest,
     check_signature,
     delivery_path,
+    find_stray_parameter,
     is_signed,
     parse_delivery,
     sign,
@@ -167,6 +168,24 @@ def test_a_folder_that_reads_as_a_component_is_told_from_one() -> None:
     with pytest.raises(InvalidTransformation) as raised:
         parse_delivery("pictures", "w_many,h_5/x.jpg")
     assert "v1/" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("key", "stray"),
+    [
+        ("cs_srgb/a.jpg", "cs_srgb"),
+        ("w_5,cs_srgb/a.jpg", "cs_srgb"),
+        ("$a/a.jpg", "$a"),
+        ("cs_srgb", None),
+        ("cs_srgb,x/a.jpg", None),
+        ("holidays/a.jpg", None),
+        ("my_folder/a.jpg", "my_folder"),
+        ("long_name/a.jpg", None),
+        ("w_5/a.jpg", None),
+    ],
+)
+def test_what_may_have_been_meant_as_a_parameter(key: str, stray: str | None) -> None:
+    assert find_stray_parameter(key) == stray
 
 
 @pytest.mark.parametrize(

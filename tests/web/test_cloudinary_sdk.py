@@ -251,6 +251,12 @@ def test_frames_and_what_is_not_there(shop: Shop) -> None:
     assert shop.get("nobody", {"width": 5}).status_code == 404
 
 
+def test_a_parameter_that_is_none_here_is_named(shop: Shop) -> None:
+    answer = shop.get(ADA, {"width": 5, "color_space": "srgb"})
+    assert answer.status_code == 404
+    assert "'cs_srgb', so it was read as a part of the key" in answer.json()["error"]["message"]
+
+
 def test_the_answers_own_flags(shop: Shop) -> None:
     saved = shop.get(ADA, {"width": 40, "crop": "scale", "flags": "attachment:portrait"})
     assert saved.headers["Content-Disposition"].startswith('attachment; filename="portrait.jpg"')
