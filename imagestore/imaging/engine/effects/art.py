@@ -242,12 +242,12 @@ _SHARED = {
     ),
     "perpetua": Look(contrast=1.05, saturation=1.05, shadows=("005b9a", 0.35), lights=("f0e6a8", 0.3)),
     "reyes": Look(
-        sepia=0.22,
-        brightness=1.1,
-        contrast=0.82,
-        saturation=0.7,
+        sepia=0.35,
+        brightness=1.15,
+        contrast=0.8,
+        saturation=0.6,
         washes=(Wash("efcdad", 0.5, "soft_light"),),
-        black="302a26",
+        black="40362c",
     ),
     "rise": Look(
         sepia=0.2,

@@ -84,12 +84,15 @@ def _line_inside(
 
 def _grow(alpha: Image.Image, width: float) -> Image.Image:
     """Make opaque what is within `width` of what is opaque; round at corners, smooth at its edge."""
-    factor = max(1, math.isqrt(alpha.width * alpha.height // _GROWN_PIXELS), int(width / _GROWN_RADIUS))
+    shrink = max(1.0, math.sqrt(alpha.width * alpha.height / _GROWN_PIXELS), width / _GROWN_RADIUS)
+    # Whole pixels at the size at which it is drawn: so the line is as wide as it is to be.
+    radius = max(1, int(width / shrink))
+    factor = max(1.0, width / radius)
     if factor == 1:
-        return soften(_widest(alpha, max(1, round(width))), 0.4)
-    small = _widest(alpha.reduce(factor), max(1, round(width / factor)))
-    extent = (0, 0, alpha.width / factor, alpha.height / factor)
-    grown = small.resize(alpha.size, Image.Resampling.BICUBIC, box=extent)
+        return soften(_widest(alpha, radius), 0.4)
+    size = (max(1, round(alpha.width / factor)), max(1, round(alpha.height / factor)))
+    small = _widest(alpha.resize(size, Image.Resampling.BOX, reducing_gap=2.0), radius)
+    grown = small.resize(alpha.size, Image.Resampling.BICUBIC)
     # Enlarging makes the edge as wide as `factor`; steeper around its middle, it is one pixel again.
     steep = [min(255, max(0, round((value - 128) * factor + 128))) for value in range(256)]
     return ImageChops.lighter(grown.point(steep), alpha)
