@@ -29,7 +29,7 @@ _MOST = quantization.MOST - 1
 """One colour of a palette is kept for what is transparent."""
 _LOSSY_COLORS = 96
 _HOLE = np.zeros(1, np.uint32)
-_SAMPLE, _MOVING_SAMPLE = 128, 64
+_SHOT = 8
 _LOSSY_STEP = 10
 """What changes by less than this (of 255) is taken as unchanged with `fl_lossy`."""
 
@@ -170,15 +170,18 @@ def write(
     """
     shown = [_cut_alpha(frame) for frame in frames]
     times = list(durations) or [0]
-    exact = quantization.find_colors(shown, _MOST) is not None
     width, height = shown[0].size
     written = io.BytesIO()
     written.write(b"GIF89a" + struct.pack("<HHBBB", width, height, 0x70, 0, 0))
     if len(shown) > 1 and plays != 1:
         repeats = min(plays - 1, 0xFFFF) if plays else 0
         written.write(b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", repeats) + b"\0")
-    for part in _parts(shown, times, _LOSSY_STEP if lossy else 0):
-        written.write(_encode(part, exact, lossy, _SAMPLE if len(shown) == 1 else _MOVING_SAMPLE))
+    parts = list(_parts(shown, times, _LOSSY_STEP if lossy else 0))
+    for start in range(0, len(parts), _SHOT):
+        shot = parts[start : start + _SHOT]
+        palette = _choose_palette(shot, _LOSSY_COLORS if lossy else _MOST)
+        for part in shot:
+            written.write(_encode(part, palette, dither=not lossy))
     written.write(b";")
     return written.getvalue()
 
@@ -220,9 +223,9 @@ def _parts(frames: list[Image.Image], durations: list[int], step: int) -> Iterat
             continue
         yield waiting
         shown.paste(frame, mask=changed)
-        part = Image.new("RGBA", frame.size)
-        part.paste(frame, mask=changed)
-        waiting = _Part(part.crop(place), place[0], place[1], duration, _KEEP)
+        part = frame.crop(place)
+        part.putalpha(changed.crop(place))
+        waiting = _Part(part, place[0], place[1], duration, _KEEP)
     yield waiting
 
 
@@ -240,20 +243,25 @@ def _changes(before: Image.Image, after: Image.Image, step: int) -> Image.Image:
     return ImageChops.multiply(changed, after.getchannel("A"))
 
 
-def _encode(part: _Part, exact: bool, lossy: bool, sample: int) -> bytes:
-    """The frame's control extension, descriptor, palette and pixels."""
+def _choose_palette(parts: list[_Part], colors: int) -> Image.Image:
+    """One for several frames: it costs as much as to write them, and colours do not flicker between them."""
+    return quantization.choose_palette([part.picture.convert("RGB") for part in parts], colors)
+
+
+def _encode(part: _Part, shared: Image.Image, *, dither: bool) -> bytes:
+    """The frame's control extension, descriptor, palette and pixels; in its own exact palette if it has few
+    colours, else in the shared one."""
     opaque = part.picture.getchannel("A")
     # One that is cleared needs a transparent colour, else many readers clear it to another one.
     has_holes = part.disposal == _CLEAR or opaque.getextrema() != (255, 255)
-    if exact:
-        used = np.unique(quantization.pack(part.picture))
+    used = quantization.find_colors([part.picture], _MOST)
+    if used is not None:
         used = np.union1d(used, _HOLE) if has_holes else used
         indexed, transparent = quantization.apply_exactly(part.picture, used), 0
         palette = (indexed.getpalette("RGB") or [])[: 3 * len(used)]
     else:
-        colors = _LOSSY_COLORS if lossy else _MOST
-        indexed = quantization.quantize(part.picture.convert("RGB"), colors, dither=not lossy, sample=sample)
-        palette = [*(indexed.getpalette("RGB") or [])[: 3 * colors], 0, 0, 0]
+        indexed = quantization.apply(part.picture.convert("RGB"), shared, dither=dither)
+        palette = [*(shared.getpalette("RGB") or [])[: 3 * _MOST], 0, 0, 0]
         transparent = len(palette) // 3 - 1
         if has_holes:
             indexed.paste(transparent, mask=ImageChops.invert(opaque))

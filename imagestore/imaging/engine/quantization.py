@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -13,23 +15,32 @@ _STEP = 2
 """Bits that colours are rounded off by before they are gathered, where there is transparency."""
 
 
-def quantize(
-    frame: Image.Image, colors: int = MOST, *, dither: bool = True, sample: int = _SAMPLE
-) -> Image.Image:
-    """A P picture that looks like `frame`, RGB or RGBA; a transparent one's palette is RGBA.
-
-    Colours are chosen by so many of its pixels, squared.
-    """
+def quantize(frame: Image.Image, colors: int = MOST) -> Image.Image:
+    """A P picture that looks like `frame`, RGB or RGBA; a transparent one's palette is RGBA."""
     exact = find_colors([frame], colors)
     if exact is not None:
         return apply_exactly(frame, exact)
     if frame.mode == "RGBA":
         return _quantize_transparent(frame, colors)
-    thinned = _thin(frame, sample)
-    palette = thinned.quantize(colors, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
-    return frame.quantize(
-        palette=palette, dither=Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
-    )
+    return apply(frame, choose_palette([frame], colors))
+
+
+def choose_palette(frames: Sequence[Image.Image], colors: int) -> Image.Image:
+    """A P picture that has the palette for all of those RGB frames: by median cut, made better by k-means."""
+    side = _SAMPLE if len(frames) == 1 else _SAMPLE // 2
+    thinned = [_thin(frame, side) for frame in frames]
+    gathered = Image.new("RGB", (side, sum(each.height for each in thinned)))
+    top = 0
+    for each in thinned:
+        gathered.paste(each.resize((side, each.height), Image.Resampling.NEAREST), (0, top))
+        top += each.height
+    return gathered.quantize(colors, Image.Quantize.MEDIANCUT, kmeans=1, dither=Image.Dither.NONE)
+
+
+def apply(frame: Image.Image, palette: Image.Image, *, dither: bool = True) -> Image.Image:
+    """An RGB frame in that palette."""
+    way = Image.Dither.FLOYDSTEINBERG if dither else Image.Dither.NONE
+    return frame.quantize(palette=palette, dither=way)
 
 
 def find_colors(frames: list[Image.Image], most: int) -> NDArray[np.uint32] | None:
