@@ -20,6 +20,7 @@ STEP_FLAGS: Mapping[str, str] = {
 
 OUTPUT_FLAGS: Mapping[str, str] = {
     "animated": "what moves still moves in a format that would else show one frame",
+    "any_format": "with `q_auto`, PNG has a palette where that shows no more than the level allows",
     "apng": "an animation stays one as PNG",
     "attachment": "the browser saves it instead of showing it; `attachment:name` says as what",
     "awebp": "an animation stays one as WebP",
@@ -29,7 +30,7 @@ OUTPUT_FLAGS: Mapping[str, str] = {
     "immutable_cache": "the answer may be kept for ever",
     "keep_attribution": "notes of copyright stay in it",
     "keep_iptc": "metadata stay in it, but where it was taken",
-    "lossy": "PNG and GIF may lose colours, animated WebP details",
+    "lossy": "PNG and GIF may lose colours, GIF small changes too",
     "png8": "PNG with a palette of 256 colours",
     "png24": "PNG without transparency",
     "png32": "PNG with transparency",

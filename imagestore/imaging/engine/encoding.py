@@ -53,7 +53,7 @@ def encode(
     knows no animation gets the first frame. `metadata` is what is to be kept of the original's.
     """
     kind = by_name(format)
-    frames = [_prepare(frame, kind, background or WHITE) for frame in picture.frames]
+    frames = [_prepare(frame, kind, background or WHITE, output.flags) for frame in picture.frames]
     if len(frames) > 1 and kind in _MOVING:
         return _encode_moving(picture, frames, kind, output)
     frame = frames[0]
@@ -66,17 +66,18 @@ def encode(
     return Encoded(_save(frame, kind, options), chosen)
 
 
-def _prepare(frame: Image.Image, format: Format, background: Color) -> Image.Image:
+def _prepare(frame: Image.Image, format: Format, background: Color, flags: frozenset[str]) -> Image.Image:
     # What Pillow noted when it opened the original would go into the new file: comments, profiles.
     frame.info = {}
     if frame.mode != "RGBA":
         return frame
     if frame.getchannel("A").getextrema() == (255, 255):
         return frame.convert("RGB")
-    return flatten(frame, background) if format in _NO_ALPHA else frame
+    opaque = format in _NO_ALPHA or (format == PNG and "png24" in flags)
+    return _flatten(frame, background) if opaque else frame
 
 
-def flatten(frame: Image.Image, background: Color) -> Image.Image:
+def _flatten(frame: Image.Image, background: Color) -> Image.Image:
     """An RGBA frame laid over a colour."""
     ground = Image.new("RGBA", frame.size, (background.red, background.green, background.blue, 255))
     return Image.alpha_composite(ground, frame).convert("RGB")
@@ -92,7 +93,7 @@ def _choose_quality(frame: Image.Image, format: Format, output: Output) -> int |
         with Image.open(io.BytesIO(data), formats=[format.pillow]) as opened:
             return opened.convert("RGB")
 
-    opaque = flatten(frame, WHITE) if frame.mode == "RGBA" else frame
+    opaque = _flatten(frame, WHITE) if frame.mode == "RGBA" else frame
     return quality.choose(opaque, output.quality, trial)
 
 
@@ -155,7 +156,13 @@ def _reduce_colors(frame: Image.Image, output: Output) -> Image.Image:
     if _PALETTE_FLAGS & output.flags:
         return quantization.quantize(frame)
     colors = quantization.find_colors([frame], quantization.MOST)
-    return frame if colors is None else quantization.apply_exactly(frame, colors)
+    if colors is not None:
+        return quantization.apply_exactly(frame, colors)
+    if output.quality and output.quality.auto and "any_format" in output.flags:
+        reduced = quantization.quantize(frame)
+        changed, original = (_flatten(each.convert("RGBA"), WHITE) for each in (reduced, frame))
+        return reduced if quality.satisfies(changed, original, output.quality) else frame
+    return frame
 
 
 def _encode_moving(picture: Picture, frames: list[Image.Image], format: Format, output: Output) -> Encoded:

@@ -81,6 +81,11 @@ def choose(frame: Image.Image, wanted: Quality | None, trial: Trial) -> int:
     return quality
 
 
+def satisfies(changed: Image.Image, frame: Image.Image, wanted: Quality) -> bool:
+    """Whether what was made of `frame` (both RGB) is as much like it as the level of `wanted` asks for."""
+    return distance(look(frame), look(changed)) <= _TARGETS[wanted.auto or "good"]
+
+
 def _typical_quality(distance: float) -> int:
     """Where the typical curve comes down to that (logarithm of a) distance."""
     quality = float(np.interp(-distance, [-each for each in _TYPICAL], _TYPICAL_SCALE))

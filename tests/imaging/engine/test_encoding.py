@@ -181,8 +181,23 @@ def test_few_colours_make_a_palette_without_loss() -> None:
     opened = _opened(encode(Picture([picture.copy()]), "png", Output()))
     assert opened.mode == "P"
     assert opened.convert("RGBA").tobytes() == picture.tobytes()
-    for flag, mode in (("png24", "RGBA"), ("png32", "RGBA")):
+    for flag, mode in (("png24", "RGB"), ("png32", "RGBA")):
         assert _opened(encode(Picture([picture.copy()]), "png", Output(flags=frozenset({flag})))).mode == mode
+    over = _opened(encode(Picture([picture]), "png", Output(flags=frozenset({"png24"}))))
+    assert over.getpixel((60, 20)) == (178, 178, 205)
+
+
+def test_a_png_has_a_palette_where_that_does_not_show() -> None:
+    flags = frozenset({"any_format"})
+    simple = pictures.canvas(300, 200, seed=1).convert("L").convert("RGB")
+    simple.putpixel((0, 0), (200, 10, 10))
+    soft = Image.merge(
+        "RGB", [simple.getchannel(0), simple.getchannel(1), simple.getchannel(2).point(lambda v: v // 2)]
+    )
+    for picture, mode in ((soft, "P"), (_scene(), "RGB")):
+        output = Output(quality=Quality(auto="best"), flags=flags)
+        assert _opened(encode(Picture([picture.copy()]), "png", output)).mode == mode
+    assert _opened(encode(Picture([_scene()]), "png", Output(flags=flags))).mode == "RGB"
 
 
 def test_a_tiff_is_compressed_by_lzw_where_asked() -> None:
