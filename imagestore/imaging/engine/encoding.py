@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import Color, Output
 from imagestore.imaging.engine import gif, quality, quantization
 from imagestore.imaging.engine.metadata import NOTHING, Metadata
@@ -21,12 +22,16 @@ _MOVING = frozenset({GIF, WEBP, PNG, AVIF})
 _LOSSY = frozenset({JPEG, WEBP, AVIF})
 _LOSSLESS_FROM = 100
 _FULL_COLOR_FROM = 100
+_WEBP_SIDE = 16_383
+_LONGEST_FRAME = {PNG: 65_535, WEBP: 0xFFFFFF}
+"""Milliseconds that a format can say; in an APNG of alike frames in a row, too."""
+_MOST_PLAYS = 65_535
 _WEBP_METHOD = 2
 """Half the time of libwebp's own choice, for 2 % more bytes."""
 _AVIF_SPEEDS = ((160_000, 8), (50_000_000, 9))
 """Pixels, over all frames, up to which a speed is worth its time: 9 takes a quarter of 8's, for 6 % more."""
 _TRIAL_OPTIONS: dict[Format, dict[str, Any]] = {AVIF: {"speed": 9}, JPEG: {"optimize": False}}
-_PNG_LEVELS = ((2_000_000, 6), (50_000_000, 3))
+_PNG_LEVELS = ((2_000_000, 6), (8_000_000, 3), (50_000_000, 1))
 _PALETTE_FLAGS = frozenset({"lossy", "png8"})
 
 
@@ -53,6 +58,7 @@ def encode(
     knows no animation gets the first frame. `metadata` is what is to be kept of the original's.
     """
     kind = by_name(format)
+    _check_sides(picture, kind)
     frames = [_prepare(frame, kind, background or WHITE, output.flags) for frame in picture.frames]
     if len(frames) > 1 and kind in _MOVING:
         return _encode_moving(picture, frames, kind, output)
@@ -64,6 +70,14 @@ def encode(
         frame = _reduce_colors(frame, output)
     options = {**_options(frame, kind, output, chosen), **metadata.options(kind)}
     return Encoded(_save(frame, kind, options), chosen)
+
+
+def _check_sides(picture: Picture, format: Format) -> None:
+    if format == WEBP and max(picture.width, picture.height) > _WEBP_SIDE:
+        raise InvalidTransformation(
+            f"WebP has {_WEBP_SIDE} pixels a side at most, and this were {picture.width} × {picture.height}: "
+            "ask for another format, or for less."
+        )
 
 
 def _prepare(frame: Image.Image, format: Format, background: Color, flags: frozenset[str]) -> Image.Image:
@@ -178,8 +192,25 @@ def _encode_moving(picture: Picture, frames: list[Image.Image], format: Format, 
     pixels = picture.width * picture.height * len(frames)
     options = _avif_options(output, chosen or 0, pixels) if format == AVIF else None
     options = options or _options(frames[0], format, output, chosen)
-    options |= {"save_all": True, "append_images": frames[1:], "duration": durations, "loop": picture.loop}
+    if format in _LONGEST_FRAME:
+        durations = _fit_durations(frames, durations, _LONGEST_FRAME[format])
+    options |= {"save_all": True, "append_images": frames[1:], "duration": durations}
+    options["loop"] = min(picture.loop, _MOST_PLAYS)
     return Encoded(_save(frames[0], format, options), chosen, len(frames))
+
+
+def _fit_durations(frames: list[Image.Image], durations: list[int], most: int) -> list[int]:
+    """Durations that a format has room for; alike frames in a row, which become one, count together."""
+    if sum(durations) <= most:
+        return durations
+    fitted: list[int] = []
+    run = 0
+    for number, (frame, duration) in enumerate(zip(frames, durations, strict=True)):
+        alike = number > 0 and frame.tobytes() == frames[number - 1].tobytes()
+        run = run if alike else 0
+        fitted.append(min(duration, most - run))
+        run += fitted[-1]
+    return fitted
 
 
 def _save(frame: Image.Image, format: Format, options: dict[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from imagestore.core.transformation.model import Color
+from imagestore.imaging.engine.effects import oklab
 
 Colors = NDArray[np.float64]
 
@@ -20,23 +21,6 @@ _ALIKE = 0.06
 _ALIKE_VALUES = 24
 """As much in sRGB: Oklab spreads out what is nearly black further than any screen does."""
 _LEAST_SHARE = 0.01
-
-# Linear sRGB to the cones' answers, and their cube roots to Oklab (Björn Ottosson, 2020).
-_TO_CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ]
-)
-_TO_OKLAB = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ]
-)
-_FROM_OKLAB, _FROM_CONES = np.linalg.inv(_TO_OKLAB), np.linalg.inv(_TO_CONES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +42,18 @@ def find_colors(frame: Image.Image, most: int = 8) -> tuple[Dominant, ...]:
     weights = pixels[:, 3] / 255
     if not weights.any():
         return ()
-    points = to_oklab(pixels[:, :3])
+    points: Colors = oklab.from_srgb(pixels[:, :3] / 255).astype(np.float64)
     centres = _spread_out(points, weights)
     for _ in range(_ROUNDS):
         centres, shares = _gather(points, weights, centres)
     centres, shares = _join(centres, shares)
     order = [each for each in np.argsort(-shares)[:most] if shares[each] >= _LEAST_SHARE]
-    colors = from_oklab(centres)
+    colors = _to_values(centres)
     return tuple(Dominant(Color(*map(int, colors[each])), round(float(shares[each]), 4)) for each in order)
 
 
-def to_oklab(colors: Colors) -> Colors:
-    """sRGB values of 0 to 255, a colour a row, in Oklab."""
-    values = colors / 255
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    return np.asarray(np.cbrt(linear @ _TO_CONES.T) @ _TO_OKLAB.T)
-
-
-def from_oklab(colors: Colors) -> NDArray[np.uint8]:
-    linear = np.clip((colors @ _FROM_OKLAB.T) ** 3 @ _FROM_CONES.T, 0, 1)
-    values = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(values * 255), dtype=np.uint8)
+def _to_values(colors: Colors) -> NDArray[np.uint8]:
+    return np.asarray(np.rint(np.clip(oklab.to_srgb(colors), 0, 1) * 255), dtype=np.uint8)
 
 
 def _spread_out(points: Colors, weights: NDArray[np.float64]) -> Colors:
@@ -108,7 +83,7 @@ def _join(centres: Colors, shares: NDArray[np.float64]) -> tuple[Colors, NDArray
     """Join the two that are most alike, until no two are."""
     while len(centres) > 1:
         distances = np.minimum(
-            _pairwise(centres) / _ALIKE, _pairwise(from_oklab(centres).astype(float)) / _ALIKE_VALUES
+            _pairwise(centres) / _ALIKE, _pairwise(_to_values(centres).astype(float)) / _ALIKE_VALUES
         )
         np.fill_diagonal(distances, np.inf)
         first, second = np.unravel_index(np.argmin(distances), distances.shape)

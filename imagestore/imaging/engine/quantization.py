@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 MOST = 256
-_SAMPLE = 128
+_SAMPLE, _TRANSPARENT_SAMPLE = 128, 512
+_AT_ONCE = 1_000_000
+_TRANSPARENT = 0
 _ROUNDS = 3
 _STEP = 2
 """Bits that colours are rounded off by before they are gathered, where there is transparency."""
@@ -43,34 +45,48 @@ def apply(frame: Image.Image, palette: Image.Image, *, dither: bool = True) -> I
     return frame.quantize(palette=palette, dither=way)
 
 
-def find_colors(frames: list[Image.Image], most: int) -> NDArray[np.uint32] | None:
-    """All colours of the frames, as `pack` makes them and in order; None if there are more than `most`."""
-    found: NDArray[np.uint32] = np.empty(0, np.uint32)
+def find_colors(frames: Sequence[Image.Image], most: int) -> NDArray[np.uint32] | None:
+    """All colours of the RGB or RGBA frames in order, a number for each: one for all that is transparent.
+
+    None if there are more than `most`.
+    """
+    found: set[int] = set()
     for frame in frames:
-        if frame.getcolors(most) is None:
+        colors = frame.getcolors(most)
+        if colors is None:
             return None
-        found = np.union1d(found, pack(frame))
+        for _, color in colors:
+            red, green, blue, alpha = (*color, 255)[:4] if isinstance(color, tuple) else (0, 0, 0, 0)
+            found.add(red | green << 8 | blue << 16 | alpha << 24 if alpha else _TRANSPARENT)
         if len(found) > most:
             return None
-    return found
-
-
-def pack(frame: Image.Image) -> NDArray[np.uint32]:
-    """One number for each pixel of an RGB or RGBA picture; the same one for all that is fully transparent."""
-    pixels: NDArray[np.uint32] = np.asarray(frame.convert("RGBA")).view("<u4")[..., 0].astype(np.uint32)
-    return np.where(pixels >> 24 == 0, np.uint32(0), pixels)
+    return np.array(sorted(found), np.uint32)
 
 
 def apply_exactly(frame: Image.Image, colors: NDArray[np.uint32]) -> Image.Image:
-    """`frame` in a palette that has each of its colours."""
-    indices = np.searchsorted(colors, pack(frame)).astype(np.uint8)
-    return _with_palette(indices, colors.astype("<u4").view(np.uint8).reshape(-1, 4), frame.mode)
+    """`frame` in a palette of `colors`, which has each of its colours."""
+    palette = colors.astype("<u4").view(np.uint8).reshape(-1, 4)
+    return _index(frame, palette, lambda pixels: np.searchsorted(colors, _number(pixels)))
 
 
-def _with_palette(indices: NDArray[np.uint8], palette: NDArray[np.uint8], mode: str) -> Image.Image:
-    made = Image.frombytes("P", (indices.shape[1], indices.shape[0]), indices.tobytes())
-    made.putpalette(palette[:, : len(mode)].tobytes(), mode)
+def _index(
+    frame: Image.Image, palette: NDArray[np.uint8], find: Callable[[NDArray[np.uint8]], NDArray[np.intp]]
+) -> Image.Image:
+    """The frame in that palette. `find` tells the places of RGBA pixels in it, of some rows at a time: what
+    it needs is many times what a picture takes."""
+    rows = max(1, _AT_ONCE // frame.width)
+    made = Image.new("P", frame.size)
+    for top in range(0, frame.height, rows):
+        band = frame.crop((0, top, frame.width, min(top + rows, frame.height))).convert("RGBA")
+        found = find(np.asarray(band)).astype(np.uint8)
+        made.paste(Image.frombytes("P", band.size, found.tobytes()), (0, top))
+    made.putpalette(palette[:, : len(frame.mode)].tobytes(), frame.mode)
     return made
+
+
+def _number(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    numbers = np.ascontiguousarray(pixels).view("<u4")[..., 0].astype(np.uint32)
+    return np.where(pixels[..., 3] == 0, np.uint32(_TRANSPARENT), numbers)
 
 
 def _thin(frame: Image.Image, side: int) -> Image.Image:
@@ -83,7 +99,8 @@ def _quantize_transparent(frame: Image.Image, colors: int) -> Image.Image:
 
     Colours count by how opaque they are: premultiplied.
     """
-    keys, inverse, counts = np.unique(_round_off(np.asarray(frame)), return_inverse=True, return_counts=True)
+    some = _thin(frame, _TRANSPARENT_SAMPLE)
+    keys, counts = np.unique(_round_off(np.asarray(some)), return_counts=True)
     gathered = _premultiply(keys.astype("<u4").view(np.uint8).reshape(-1, 4))
     rough = _thin(frame, _SAMPLE).quantize(colors, Image.Quantize.FASTOCTREE).getpalette("RGBA") or []
     centres = _premultiply(np.array(rough, np.uint8).reshape(-1, 4)[:colors])
@@ -93,12 +110,15 @@ def _quantize_transparent(frame: Image.Image, colors: int) -> Image.Image:
         for channel in range(4):
             sums = np.bincount(nearest, counts * gathered[:, channel], len(centres))
             centres[:, channel] = np.where(weights > 0, sums / np.maximum(weights, 1), centres[:, channel])
-    indices = _find_nearest(gathered, centres).astype(np.uint8)[inverse]
+
+    def find(pixels: NDArray[np.uint8]) -> NDArray[np.intp]:
+        keys, inverse = np.unique(_round_off(pixels), return_inverse=True)
+        found = _find_nearest(_premultiply(keys.astype("<u4").view(np.uint8).reshape(-1, 4)), centres)
+        return found[inverse].reshape(pixels.shape[:2])
+
     alpha = np.maximum(centres[:, 3:], 1e-3)
     palette = np.concatenate([centres[:, :3] * 255 / alpha, centres[:, 3:]], axis=1)
-    return _with_palette(
-        indices.reshape(frame.height, frame.width), np.clip(np.rint(palette), 0, 255).astype(np.uint8), "RGBA"
-    )
+    return _index(frame, np.clip(np.rint(palette), 0, 255).astype(np.uint8), find)
 
 
 def _round_off(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:

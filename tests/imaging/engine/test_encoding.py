@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
 
+from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import Color, Output, Quality
 from imagestore.imaging.engine import metadata, similarity
 from imagestore.imaging.engine.encoding import Encoded, encode
@@ -272,6 +273,46 @@ def test_what_cannot_move_is_the_first_frame(format: str) -> None:
     assert encoded.frames == 1
     difference = np.abs(np.asarray(_opened(encoded).convert("RGB"), int) - np.asarray(frames[0], int))
     assert difference.mean() < 4
+
+
+@pytest.mark.parametrize("format", ["gif", "webp", "png", "avif"])
+def test_the_longest_times_and_most_plays_are_cut_to_what_a_format_can_say(format: str) -> None:
+    frames = _frames("RGB")
+    picture = Picture([frames[0].copy(), *frames], [655_350] * 5, 65_536)
+    opened = _opened(encode(picture, format, Output()))
+    assert opened.n_frames >= 4  # type: ignore[attr-defined]
+    if format != "avif":
+        assert opened.info["loop"] == 65_535
+    opened.seek(opened.n_frames - 1)  # type: ignore[attr-defined]
+    opened.load()
+    assert opened.info["duration"] == {"png": 65_535}.get(format, 655_350)
+
+
+def test_a_side_that_webp_cannot_have_is_an_error_that_says_so() -> None:
+    for quality in (None, Quality(auto="eco"), Quality(value=100)):
+        long = Picture([Image.new("RGB", (16_384, 2))])
+        with pytest.raises(InvalidTransformation, match="16383"):
+            encode(long, "webp", Output(quality=quality))
+        for format in STILL:
+            if format != "webp":
+                picture = Picture([Image.new("RGB", (16_384, 2))])
+                assert _opened(encode(picture, format, Output(quality=quality))).size == (16_384, 2)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_palettes_of_large_pictures_are_made_part_by_part(mode: str) -> None:
+    """Parts of a million pixels: what is on both sides of a seam is right."""
+    few = Image.new(mode, (1000, 2500), "navy")
+    few.paste((250, 40, 10, 255)[: len(mode)], (100, 900, 600, 1100))
+    opened = _opened(encode(Picture([few.copy()]), "png", Output()))
+    assert opened.mode == "P"
+    assert opened.convert(mode).tobytes() == few.tobytes()
+    many = _scene(1000, 1200, detail=0).convert(mode)
+    if mode == "RGBA":
+        many.putalpha(Image.linear_gradient("L").resize(many.size))
+    opened = _opened(encode(Picture([many.copy()]), "png", Output(flags=frozenset({"png8"}))))
+    seen, wanted = (np.asarray(each.convert("RGBA").convert("RGBa"), int) for each in (opened, many))
+    assert np.abs(seen - wanted).mean() < 8
 
 
 # ---- metadata
