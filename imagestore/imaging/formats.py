@@ -83,6 +83,7 @@ class _Situation(TypedDict):
     has_alpha: bool
     animated: bool
     original: str
+    pixels: int
 
 
 _ANIMATED = frozenset({GIF, WEBP, PNG, AVIF})
@@ -90,12 +91,17 @@ _ANIMATION_FLAGS = {WEBP: "awebp", PNG: "apng"}
 _ANIMATED_PNG = "image/apng"
 """By this name browsers tell that they play an animated PNG, which else is image/png as any other."""
 
+AVIF_PIXELS = 24_000_000
+"""More take its encoder more than the gigabyte of a decoder process."""
+
 _SITUATIONS: tuple[_Situation, ...] = (
-    {"has_alpha": False, "animated": False, "original": "jpeg"},
-    {"has_alpha": False, "animated": False, "original": "gif"},
-    {"has_alpha": True, "animated": False, "original": "png"},
-    {"has_alpha": False, "animated": True, "original": "gif"},
-    {"has_alpha": False, "animated": True, "original": "png"},
+    *(
+        _Situation(has_alpha=has_alpha, animated=False, original=original, pixels=pixels)
+        for pixels in (0, AVIF_PIXELS + 1)
+        for has_alpha, original in ((False, JPEG.name), (False, GIF.name), (True, PNG.name))
+    ),
+    _Situation(has_alpha=False, animated=True, original=GIF.name, pixels=0),
+    _Situation(has_alpha=False, animated=True, original=PNG.name, pixels=0),
 )
 """One of each kind that `negotiate` tells apart."""
 
@@ -157,20 +163,27 @@ def animates(format: Format, output: Output, original: Format) -> bool:
 
 
 def negotiate(
-    accept: str, *, has_alpha: bool, animated: bool, original: str, flags: frozenset[str] = frozenset()
+    accept: str,
+    *,
+    has_alpha: bool,
+    animated: bool,
+    original: str,
+    pixels: int = 0,
+    flags: frozenset[str] = frozenset(),
 ) -> Format:
     """The format for a picture that a client with that `Accept` header is sent (`f_auto`).
 
     AVIF, then WebP, if the header names it: many a `*/*` comes from one that cannot show them. Else JPEG, or
     PNG for a picture with transparency and for one whose original is a GIF. For what moves WebP, then GIF. A
     client's own weights (RFC 9110, section 12.5.1) come before this order, and one that takes nothing of all
-    that is sent the last resort. With `fl_preserve_transparency` what is transparent is a PNG.
+    that is sent the last resort. With `fl_preserve_transparency` what is transparent is a PNG. `pixels` is
+    how many the answer has, if that is known: AVIF cannot hold all that others can.
     """
     if has_alpha and not animated and "preserve_transparency" in flags:
         return PNG
     ranges = _parse_accept(accept)
     chosen, heaviest = None, 0.0
-    for format, media_type in _by_name_only(animated, original):
+    for format, media_type in _by_name_only(animated, original, pixels):
         weight = ranges.get(media_type, 0.0)
         if weight > heaviest:
             chosen, heaviest = format, weight
@@ -190,10 +203,11 @@ def accept_class(accept: str) -> str:
     return ".".join(negotiate(accept, **situation).name for situation in _SITUATIONS)
 
 
-def _by_name_only(animated: bool, original: str) -> tuple[tuple[Format, str], ...]:
+def _by_name_only(animated: bool, original: str, pixels: int) -> tuple[tuple[Format, str], ...]:
     """Formats that a client must name, and the media types that they go by, the better ones first."""
     if not animated:
-        return ((AVIF, AVIF.media_type), (WEBP, WEBP.media_type))
+        avif = ((AVIF, AVIF.media_type),) if pixels <= AVIF_PIXELS else ()
+        return (*avif, (WEBP, WEBP.media_type))
     moving_png = ((PNG, _ANIMATED_PNG),) if original == PNG.name else ()
     return ((WEBP, WEBP.media_type), *moving_png)
 

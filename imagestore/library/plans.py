@@ -20,6 +20,9 @@ from imagestore.store.documents import Documents
 MOST_LAYERS = 20
 """Different images that one rendition may lay over another."""
 
+_SIZES = re.compile(r"(?:^|[,/])[wh]_")
+"""What says that the answer need not be as large as the original."""
+
 _LABELS = re.compile(r"\b(?:tags|ctx|context)\b")
 
 
@@ -118,6 +121,7 @@ def _decide_format(wanted: Transformation, found: Found, accept: str) -> str:
             has_alpha=facts.has_alpha,
             animated=is_animated(found.version) and output.page is None,
             original=facts.format,
+            pixels=0 if _SIZES.search(wanted.canonical()) else facts.width * facts.height,
             flags=output.flags,
         )
         return chosen.name

@@ -154,6 +154,15 @@ def test_the_original_decides_between_the_last_resorts() -> None:
     assert answer("image/png,*/*", "png", True) == "gif"
 
 
+def test_what_avif_cannot_hold_is_sent_as_the_next_best() -> None:
+    def answer(accept: str, pixels: int) -> str:
+        return formats.negotiate(accept, has_alpha=False, animated=False, original="jpeg", pixels=pixels).name
+
+    assert answer(CHROME, formats.AVIF_PIXELS) == "avif"
+    assert answer(CHROME, formats.AVIF_PIXELS + 1) == "webp"
+    assert answer("image/avif,*/*", formats.AVIF_PIXELS + 1) == "jpeg"
+
+
 def test_transparency_is_preserved_as_png_where_that_is_asked() -> None:
     flags = frozenset({"preserve_transparency"})
 
@@ -181,12 +190,14 @@ ACCEPTS = st.lists(
     has_alpha=st.booleans(),
     animated=st.booleans(),
     original=st.sampled_from(pictures.FORMATS),
+    pixels=st.sampled_from([0, 10**6, formats.AVIF_PIXELS, 5 * 10**7]),
 )
 def test_headers_of_one_class_get_the_same_answer(
-    accepts: tuple[str, str], has_alpha: bool, animated: bool, original: str
+    accepts: tuple[str, str], has_alpha: bool, animated: bool, original: str, pixels: int
 ) -> None:
     first, second = (
-        formats.negotiate(each, has_alpha=has_alpha, animated=animated, original=original) for each in accepts
+        formats.negotiate(each, has_alpha=has_alpha, animated=animated, original=original, pixels=pixels)
+        for each in accepts
     )
     if formats.accept_class(accepts[0]) == formats.accept_class(accepts[1]):
         assert first == second

@@ -13,7 +13,7 @@ from imagestore.core.transformation.model import Color, Output
 from imagestore.imaging.engine import gif, quality, quantization
 from imagestore.imaging.engine.metadata import NOTHING, Metadata
 from imagestore.imaging.engine.picture import Picture
-from imagestore.imaging.formats import AVIF, BMP, GIF, JPEG, PNG, TIFF, WEBP, Format, by_name
+from imagestore.imaging.formats import AVIF, AVIF_PIXELS, BMP, GIF, JPEG, PNG, TIFF, WEBP, Format, by_name
 
 WHITE = Color(255, 255, 255)
 
@@ -58,7 +58,7 @@ def encode(
     knows no animation gets the first frame. `metadata` is what is to be kept of the original's.
     """
     kind = by_name(format)
-    _check_sides(picture, kind)
+    _check_size(picture, kind)
     frames = [_prepare(frame, kind, background or WHITE, output.flags) for frame in picture.frames]
     if len(frames) > 1 and kind in _MOVING:
         return _encode_moving(picture, frames, kind, output)
@@ -72,7 +72,12 @@ def encode(
     return Encoded(_save(frame, kind, options), chosen)
 
 
-def _check_sides(picture: Picture, format: Format) -> None:
+def _check_size(picture: Picture, format: Format) -> None:
+    if format == AVIF and picture.width * picture.height > AVIF_PIXELS:
+        raise InvalidTransformation(
+            f"AVIF has {AVIF_PIXELS // 1_000_000} million pixels at most here, and this were "
+            f"{picture.width} × {picture.height}: ask for another format, or for less."
+        )
     if format == WEBP and max(picture.width, picture.height) > _WEBP_SIDE:
         raise InvalidTransformation(
             f"WebP has {_WEBP_SIDE} pixels a side at most, and this were {picture.width} × {picture.height}: "
@@ -217,6 +222,9 @@ def _save(frame: Image.Image, format: Format, options: dict[str, Any]) -> bytes:
     written = io.BytesIO()
     try:
         frame.save(written, format.pillow, **options)
+    except (RuntimeError, ValueError) as error:
+        # The size was checked, so what libavif and libwebp still fail for is memory.
+        raise MemoryError(str(error)) from error
     except OSError:
         if format != JPEG:
             raise

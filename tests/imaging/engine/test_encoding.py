@@ -299,6 +299,11 @@ def test_a_side_that_webp_cannot_have_is_an_error_that_says_so() -> None:
                 assert _opened(encode(picture, format, Output(quality=quality))).size == (16_384, 2)
 
 
+def test_more_pixels_than_avif_can_hold_are_an_error_that_says_so() -> None:
+    with pytest.raises(InvalidTransformation, match="24 million"):
+        encode(Picture([Image.new("RGB", (6000, 4001))]), "avif", Output())
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_palettes_of_large_pictures_are_made_part_by_part(mode: str) -> None:
     """Parts of a million pixels: what is on both sides of a seam is right."""
