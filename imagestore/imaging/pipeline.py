@@ -29,7 +29,7 @@ from imagestore.imaging.engine.text import draw_text
 from imagestore.imaging.formats import animates, by_name
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.limits import Limits
-from imagestore.imaging.steps import STEPS
+from imagestore.imaging.steps import STEPS, fill_background
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +176,7 @@ class _Walk:
             return layer.picture
 
         canvas.change(lambda picture: layers.lay(picture, draw, place, under=node.under))
+        fill_background(canvas, place)
 
     def _open_layer(self, node: Layer, scope: Scope) -> Canvas:
         source = source_of(node, scope)

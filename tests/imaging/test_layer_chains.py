@@ -105,6 +105,13 @@ def test_a_faded_layer_wherever_that_is_said():
     assert first[:3] == pytest.approx((178, 0, 77), abs=2)
 
 
+def test_a_canvas_that_grew_may_be_filled():
+    grown = "l_logo/fl_layer_apply,g_west,x_-10"
+    assert made(grown).getpixel((0, 0)) == (0, 0, 0, 0)
+    assert made(f"{grown},b_lime").getpixel((0, 0)) == (0, 255, 0, 255)
+    assert made(f"{grown},b_transparent").tobytes() == made(grown).tobytes()
+
+
 def test_a_blend_beside_its_layer_or_in_its_place():
     old, new = made("l_logo,e_screen"), made("l_logo/fl_layer_apply,e_screen")
     assert old.tobytes() == new.tobytes()

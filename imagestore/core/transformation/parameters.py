@@ -96,7 +96,7 @@ PARAMETERS = _table(
 """The parameters of a component, by name."""
 
 PLACING = _table(
-    *(PARAMETERS[name] for name in ("g", "x", "y", "o", "fl")),
+    *(PARAMETERS[name] for name in ("g", "x", "y", "o", "b", "fl")),
     Parameter("e", "effect", _BLEND, "how a layer meets what is below it"),
 )
 """Those of the component that puts a layer in its place."""
