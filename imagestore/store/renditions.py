@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bson import Binary, ObjectId
 from pymongo import ASCENDING, WriteConcern
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from imagestore.core.image import Digest
 from imagestore.store.blobs import CHUNK_SIZE, chunk_sum
@@ -49,9 +51,8 @@ class Renditions:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        once = WriteConcern(w=1)
-        self._files = mongo.collection("renditions.files").with_options(write_concern=once)
-        self._chunks = mongo.collection("renditions.chunks").with_options(write_concern=once)
+        self._files = _of_one(mongo.collection("renditions.files"))
+        self._chunks = _of_one(mongo.collection("renditions.chunks"))
         self._claims = mongo.collection("claims")
 
     def read(self, name: str) -> bytes | None:
@@ -201,3 +202,8 @@ class Renditions:
             with self._mongo.writing():
                 self._files.delete_many({"_id": {"$in": list(ids)}})
                 self._chunks.delete_many({"files_id": {"$in": list(ids)}})
+
+
+def _of_one(collection: Collection[Document]) -> Collection[Document]:
+    """As the primary alone has it: what is written is seen at once, and may be lost with it."""
+    return collection.with_options(write_concern=WriteConcern(w=1), read_concern=ReadConcern("local"))

@@ -106,8 +106,10 @@ PUT_BODY = {
 def upload_image(path: BucketPath, query: UploadQuery) -> Response:
     require(Action.WRITE, path.bucket)
     if request.mimetype == "multipart/form-data":
-        image = services().ingest.store(_form_upload(path.bucket, query))
-        return _created(image, request.form.get("faces", query.faces))
+        faces = request.form.get("faces", query.faces)
+        if faces not in (None, "0", "1"):
+            raise InvalidParameter("faces wants 1 to look for faces, or 0.")
+        return _created(services().ingest.store(_form_upload(path.bucket, query)), faces)
     return _created(services().ingest.store(_raw_upload(path.bucket, query.key, query)), query.faces)
 
 
