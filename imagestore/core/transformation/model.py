@@ -104,7 +104,7 @@ class Text:
     text: str
     font: str = "sans"
     size: float = 16
-    weight: Literal["normal", "bold"] = "normal"
+    weight: Literal["normal", "bold", "light"] = "normal"
     italic: bool = False
     underline: bool = False
     strikethrough: bool = False

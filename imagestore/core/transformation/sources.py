@@ -26,7 +26,7 @@ _LONGEST_FONT = 64
 
 TAKES = (
     "the key of an image, with ':' for '/', or text:<font>_<size>[_<style>…]:<text>, where a style is one of "
-    "bold, italic, underline, strikethrough, left, center, right, justify, start, end, stroke, "
+    "bold, light, italic, underline, strikethrough, left, center, right, justify, start, end, stroke, "
     "letter_spacing_<pixels> and line_spacing_<pixels>"
 )
 _TEXT = "text:"
@@ -34,6 +34,7 @@ _REFERENCE = re.compile(r"(\$\([A-Za-z][A-Za-z0-9]*\))")
 
 _STYLES: dict[str, tuple[str, Any]] = {
     "bold": ("weight", "bold"),
+    "light": ("weight", "light"),
     "italic": ("italic", True),
     "underline": ("underline", True),
     "strikethrough": ("strikethrough", True),
@@ -41,6 +42,8 @@ _STYLES: dict[str, tuple[str, Any]] = {
     **{align: ("align", align) for align in ("left", "center", "right", "justify", "start", "end")},
     **dict.fromkeys(("normal", "none"), ("", None)),
 }
+_ALSO = {"thin": "light"}
+"""Other words for a style."""
 _IGNORED = ("antialias", "hinting")
 """How letters are rasterised at the sizes of screens of old: nothing to choose here."""
 _AMOUNTS = {
@@ -125,8 +128,8 @@ def _read_style(tokens: list[str]) -> dict[str, Any]:
             style[f"{token}_spacing"] = _amount(f"{token}_spacing", next(waiting, ""))
         elif token in _IGNORED:
             next(waiting, "")
-        elif token in _STYLES and family:
-            field, value = _STYLES[token]
+        elif _ALSO.get(token, token) in _STYLES and family:
+            field, value = _STYLES[_ALSO.get(token, token)]
             style |= {field: value} if field else {}
         elif "size" not in style:
             family.append(unescape(token))

@@ -34,6 +34,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "Impact": ("RobotoCondensed-Bold", "RobotoCondensed-Bold"),
 }
 """Family → its files: regular, bold, italic, bold italic, as far as there are any."""
+LIGHT = {name: f"{name}-Light" for name in ("NotoSans", "Roboto", "OpenSans")}
+"""Families that have thin letters too; those of others are regular ones."""
 
 _KINDS = (
     ("mono|code|typewriter", "LiberationMono"),

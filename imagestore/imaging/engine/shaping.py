@@ -60,8 +60,11 @@ class Shaper:
         self.size = text.size
         self.spacing = text.letter_spacing
         self._bold, self._italic = text.weight == "bold", text.italic
-        files = fonts.FAMILIES[fonts.family(text.font)]
-        self.face = fonts.styled(files, bold=self._bold, italic=self._italic)
+        family = fonts.family(text.font)
+        if text.weight == "light" and family in fonts.LIGHT:
+            self.face = Face(fonts.LIGHT[family], slant=self._italic)
+        else:
+            self.face = fonts.styled(fonts.FAMILIES[family], bold=self._bold, italic=self._italic)
 
     def lines(self, text: str, width: float | None = None) -> list[Line]:
         """The lines of `text`, none of them wider than `width` unless one cluster is."""

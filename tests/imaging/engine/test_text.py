@@ -100,7 +100,7 @@ def test_names_of_fonts_mean_the_nearest_one_shipped():
 
 def test_every_family_and_file_is_there_and_used():
     named = {file for files in fonts.FAMILIES.values() for file in files}
-    named |= {file for files in fonts._FALLBACKS for file in files}
+    named |= {file for files in fonts._FALLBACKS for file in files} | set(fonts.LIGHT.values())
     assert {path.stem for path in fonts.FOLDER.glob("*.woff2")} == named == set(fonts._coverage())
     assert set(fonts._names().values()) == set(fonts.FAMILIES)
 
@@ -323,6 +323,12 @@ def test_bold_and_italic():
         leaned = draw(text, italic=True)
         assert leaned.width > draw(text).width
         assert amount(leaned) == pytest.approx(amount(draw(text)), rel=0.02)
+
+
+def test_light():
+    for font in ("Roboto", "Open Sans", "sans"):
+        assert amount(draw("Hill", font=font, weight="light")) < 0.85 * amount(draw("Hill", font=font))
+    assert same(draw("Hill", font="Arial", weight="light"), draw("Hill", font="Arial"))
 
 
 def test_lines_under_and_through():
