@@ -16,6 +16,10 @@ COPY_MARGIN = 2.2
 """How many times the wanted size a reduced copy must have, so that what is made of it is as good as what is
 made of the original: 45 dB against a full decode."""
 
+PROPORTIONAL = ("grayscale", "negate", "sepia", "colorize")
+"""Effects that change each pixel by itself and in proportion, so that it is all the same whether they come
+before or behind a resample; only then is it so much less work."""
+
 _WHOLE = ("auto_right", "auto_left", "ignore")
 """Turns that come before sizes count."""
 
@@ -87,7 +91,7 @@ class _Draft:
             self.view = view
         needs_pixels = (
             (crop and crop.pads)
-            or step.effect
+            or (step.effect and step.effect.name not in PROPORTIONAL)
             or step.radius is not None
             or step.border
             or step.angle

@@ -13,7 +13,7 @@ from imagestore.imaging.engine.effects import Surroundings
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.saliency import find_focus
 from imagestore.imaging.geometry import Box, Crop, check_size
-from imagestore.imaging.planning import crop_of, marks_region
+from imagestore.imaging.planning import PROPORTIONAL, crop_of, marks_region
 
 _AROUND = ("shadow", "outline", "gradient_fade")
 """Effects that follow the edge of the picture's shape, or draw around it; so when it has its shape."""
@@ -147,7 +147,10 @@ def _apply(effect: Effect, canvas: Canvas, step: Step) -> None:
         faces = picture.faces if frames[0].size == picture.frames[0].size else None
         return replace(picture, frames=frames, faces=faces)
 
-    canvas.change(change)
+    if effect.name in PROPORTIONAL:
+        canvas.recolor(change)
+    else:
+        canvas.change(change)
 
 
 def _surroundings(picture: Picture, step: Step) -> Surroundings:

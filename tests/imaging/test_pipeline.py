@@ -11,6 +11,7 @@ from PIL import Image, ImageFile
 from imagestore.core.errors import InvalidTransformation
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.pipeline import Rendered, RenderRequest, Source, render
+from imagestore.imaging.planning import PROPORTIONAL
 from tests import pictures
 from tests.bench.quality import psnr
 
@@ -81,8 +82,16 @@ def test_several_crops_cost_one_decode(monkeypatch: pytest.MonkeyPatch) -> None:
         return load(image)
 
     monkeypatch.setattr(ImageFile.ImageFile, "load", note)
-    rendered("c_crop,h_800,w_800/c_fill,h_400,w_400/w_80/e_sepia/w_50")
+    rendered("c_crop,h_800,w_800/e_sepia/c_fill,h_400,w_400/e_negate/w_80/e_sharpen/w_50")
     assert sizes == [(300, 200)]
+
+
+@pytest.mark.parametrize("effect", PROPORTIONAL)
+def test_colours_may_be_changed_behind_the_resample(effect: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"e_{effect}/c_crop,h_800,w_800/w_100"
+    late = opened(text)
+    monkeypatch.setattr("imagestore.imaging.steps.PROPORTIONAL", ())
+    assert psnr(late, opened(text)) > 45
 
 
 def test_effects_see_the_size_that_the_component_makes() -> None:

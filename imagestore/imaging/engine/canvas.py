@@ -12,6 +12,8 @@ from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, take
 from imagestore.imaging.geometry import Box, Crop, View, check_size, side
 
+Change = Callable[[Picture], Picture]
+
 GLANCE = 480
 """The long side of what is looked at to find out what a picture is about."""
 
@@ -19,13 +21,15 @@ GLANCE = 480
 class Canvas:
     """Either a view of a negative, or a picture with pixels.
 
-    Crops of a view only make another view of it: several in a row cost one decode and one resample.
+    Crops of a view only make another view of it: several in a row cost one decode and one resample, even with
+    colours changed between them.
     """
 
     def __init__(self, start: Negative | Picture) -> None:
         self._negative = start if isinstance(start, Negative) else None
         self._picture = start if isinstance(start, Picture) else None
         self._view = View.whole(start.width, start.height)
+        self._later: list[Change] = []
 
     @property
     def width(self) -> int:
@@ -52,7 +56,7 @@ class Canvas:
     def picture(self) -> Picture:
         """Its pixels; from here on there is no view to be narrowed."""
         if self._picture is None:
-            self._picture = self._source.develop(self._view)
+            self._picture = self._colored(self._source.develop(self._view))
             self._negative = None
         return self._picture
 
@@ -77,8 +81,21 @@ class Canvas:
             self._negative = self._negative.as_stored()
             self._view = View.whole(self._negative.width, self._negative.height)
 
-    def change(self, done: Callable[[Picture], Picture]) -> None:
+    def change(self, done: Change) -> None:
         self._picture = done(self.picture)
+
+    def recolor(self, done: Change) -> None:
+        """Change each pixel by itself, and in proportion: that may wait until crops have left fewer of them,
+        since a mean of colours is changed to the mean of what these are changed to."""
+        if self._picture is None:
+            self._later.append(done)
+        else:
+            self.change(done)
+
+    def _colored(self, picture: Picture) -> Picture:
+        for done in self._later:
+            picture = done(picture)
+        return picture
 
     def glance(self, longest: int = GLANCE) -> Image.Image:
         """Its first frame, no larger than that, for finding out what it is about."""
@@ -86,6 +103,6 @@ class Canvas:
         size = side(self.width * scale), side(self.height * scale)
         crop = Crop(Box(0, 0, self.width, self.height), size, size)
         if self._picture is None and (view := self._view.cropped(crop)):
-            return replace(self._source, frames=1).develop(view).frames[0]
+            return self._colored(replace(self._source, frames=1).develop(view)).frames[0]
         first = replace(self.picture, frames=self.picture.frames[:1])
         return take(first, View(crop.box, crop.size)).frames[0]

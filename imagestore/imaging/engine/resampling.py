@@ -8,8 +8,8 @@ from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.geometry import Box, View, visible
 
 GAP = 3.0
-"""Reduce by whole pixels first where that leaves so many times the wanted size (Pillow's `reducing_gap`). With 2
-photos of fine detail stay below 45 dB."""
+"""Reduce by whole pixels first where that leaves so many times the wanted size (`reducing_gap` of Pillow).
+With 2, photos of fine detail stay below 45 dB."""
 
 
 def resample(image: Image.Image, box: Box, size: tuple[int, int]) -> Image.Image:

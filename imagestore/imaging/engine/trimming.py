@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image
+from functools import reduce
+from typing import Any
+
+from PIL import Image, ImageChops
 
 from imagestore.imaging.geometry import Box, enclose
+
+_BAND = 256
+"""Rows at a time: that takes little memory beside the picture."""
+
+_Pixel = Any  # a tuple of whole numbers, which Pillow's types do not say
 
 
 def find_content(frames: list[Image.Image], tolerance: float) -> Box:
@@ -19,18 +26,22 @@ def find_content(frames: list[Image.Image], tolerance: float) -> Box:
 
 def _content(frame: Image.Image, tolerance: float) -> Box | None:
     # Premultiplied, so that whatever is transparent is alike.
-    pixels = np.asarray(frame.convert("RGBa") if frame.mode == "RGBA" else frame)
-    corners = [pixels[0, 0], pixels[0, -1], pixels[-1, 0], pixels[-1, -1]]
-    apart = [sum(int(np.abs(a.astype(int) - b).max()) for b in corners) for a in corners]
-    ground = corners[apart.index(min(apart))].astype(np.int16)
+    plain = frame.convert("RGBa") if frame.mode == "RGBA" else frame
+    right, bottom = frame.width - 1, frame.height - 1
+    corners = [plain.getpixel(at) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
+    ground = min(corners, key=lambda corner: sum(_apart(corner, other) for other in corners))
     limit = tolerance * 255 / 100
-    rows, columns = np.zeros(frame.height, bool), np.zeros(frame.width, bool)
-    for top in range(0, frame.height, 256):
-        band = np.abs(pixels[top : top + 256].astype(np.int16) - ground).max(axis=2) > limit
-        rows[top : top + 256] = band.any(axis=1)
-        columns |= band.any(axis=0)
-    if not rows.any():
-        return None
-    top, bottom = int(rows.argmax()), frame.height - int(rows[::-1].argmax())
-    left, right = int(columns.argmax()), frame.width - int(columns[::-1].argmax())
-    return Box(left, top, right - left, bottom - top)
+    differs = [255 * (value > limit) for value in range(256)]
+    solid = Image.new(plain.mode, (frame.width, _BAND), ground)
+    parts = []
+    for top in range(0, frame.height, _BAND):
+        band = plain.crop((0, top, frame.width, min(top + _BAND, frame.height)))
+        apart = ImageChops.difference(band, solid if band.height == _BAND else solid.crop((0, 0, *band.size)))
+        box = reduce(ImageChops.lighter, apart.split()).point(differs).getbbox()
+        if box:
+            parts.append(Box(box[0], box[1] + top, box[2] - box[0], box[3] - box[1]))
+    return enclose(parts) if parts else None
+
+
+def _apart(first: _Pixel, second: _Pixel) -> int:
+    return max(abs(one - other) for one, other in zip(first, second, strict=True))
