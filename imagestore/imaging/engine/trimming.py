@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any
+from typing import cast
 
 from PIL import Image, ImageChops
 
@@ -12,7 +12,7 @@ from imagestore.imaging.geometry import Box, enclose
 _BAND = 256
 """Rows at a time: that takes little memory beside the picture."""
 
-_Pixel = Any  # a tuple of whole numbers, which Pillow's types do not say
+_Pixel = tuple[int, ...]
 
 
 def find_content(frames: list[Image.Image], tolerance: float) -> Box:
@@ -28,7 +28,7 @@ def _content(frame: Image.Image, tolerance: float) -> Box | None:
     # Premultiplied, so that whatever is transparent is alike.
     plain = frame.convert("RGBa") if frame.mode == "RGBA" else frame
     right, bottom = frame.width - 1, frame.height - 1
-    corners = [plain.getpixel(at) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
+    corners = [cast(_Pixel, plain.getpixel(at)) for at in ((0, 0), (right, 0), (0, bottom), (right, bottom))]
     ground = min(corners, key=lambda corner: sum(_apart(corner, other) for other in corners))
     limit = tolerance * 255 / 100
     differs = [255 * (value > limit) for value in range(256)]
