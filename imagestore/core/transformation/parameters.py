@@ -15,17 +15,15 @@ from imagestore.core.transformation.kinds import (
     LARGEST_SIDE,
     Amount,
     Choice,
-    Corners,
     Extent,
     Hue,
     Kind,
-    Line,
     Ratio,
     Side,
-    Turns,
 )
 from imagestore.core.transformation.literals import Unfit
 from imagestore.core.transformation.model import Component, CropMode, Scope
+from imagestore.core.transformation.outlines import Corners, Line, Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,7 @@ _ACROSS = Extent(-FARTHEST, FARTHEST, "the width")
 _DOWN = Extent(-FARTHEST, FARTHEST, "the height")
 _EFFECT = Manner(
     {name: arguments for name, arguments in EFFECTS.items() if name not in BLENDS},
-    "it is for a layer, and belongs beside fl_layer_apply",
+    "it is for a layer, and belongs beside l_ or fl_layer_apply",
 )
 _BLEND = Manner(
     {name: arguments for name, arguments in EFFECTS.items() if name in BLENDS},
@@ -116,11 +114,6 @@ def component_of(given: Iterable[tuple[str, str]], table: Mapping[str, Parameter
                 "after a slash."
             )
         seen.add(name)
-        if name not in table:
-            raise InvalidTransformation(
-                f"{name}_{value[:40]} does not belong beside fl_layer_apply, which takes "
-                f"{', '.join(table)}: put it into a component before."
-            )
         if text := table[name].tidy(value):
             tidy[name] = text
     if tidy.get("c") == "scale" and ("w" in tidy or "h" in tidy):

@@ -213,10 +213,11 @@ class _Reading:
             if name in ("pg", "d"):
                 raise InvalidTransformation(f"{name}_{value} cannot be said of a layer: put it outside.")
         self._stack.pop()
-        placing, own = part_flags(frame.opener)
+        flags, own = part_flags(frame.opener)
         drawing, first = part_drawing(frame.source, own)
-        chain = ([component] if (component := component_of(first)).parameters else []) + frame.nodes
-        place = component_of(_joined(placing, steps), PLACING)
+        where, last = part_placing(steps, PLACING.keys() - {"e", "fl"})
+        chain = [*_steps_of(first), *frame.nodes, *_steps_of(last)]
+        place = component_of(_joined(flags, where), PLACING)
         self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
 
     def _close_simple_layers(self, most: int = MOST_NODES) -> None:
@@ -224,11 +225,10 @@ class _Reading:
         while self._top.source is not None and most:
             most -= 1
             frame = self._stack.pop()
-            placing, own = part_placing(frame.opener)
+            where, own = part_placing(frame.opener, ("g", "x", "y"))
             drawing, first = part_drawing(frame.source or "", own)
-            component = component_of(first)
-            chain = (component,) if component.parameters else ()
-            layer = Layer(frame.source or "", frame.under, chain, component_of(placing, PLACING), drawing)
+            place = component_of(where, PLACING)
+            layer = Layer(frame.source or "", frame.under, tuple(_steps_of(first)), place, drawing)
             self._top.nodes += [layer, *frame.nodes]
             self._top.outputs += frame.outputs
 
@@ -239,6 +239,11 @@ def _refuse_outputs(frame: _Frame) -> None:
             f"{name}_{value} stands in a condition, but what the answer is cannot depend on one: put it "
             "outside."
         )
+
+
+def _steps_of(parameters: list[Pair]) -> list[Node]:
+    component = component_of(parameters)
+    return [component] if component.parameters else []
 
 
 def _joined(flags: list[Pair], steps: list[Pair]) -> list[Pair]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.effects import BLENDS
@@ -42,11 +42,12 @@ Pair = tuple[str, str]
 
 
 def is_component(segment: str) -> bool:
-    """Whether a URL's segment belongs to its transformation: each part between commas is a parameter."""
-    return all(
-        (match := _PART.fullmatch(part)) and (match[3] is None or match[3] in NAMES)
-        for part in segment.split(",")
-    )
+    """Whether a URL's segment belongs to its transformation: each part between commas is a parameter.
+
+    Nothing between two commas, or at an end, is passed over.
+    """
+    parts = [_PART.fullmatch(part) for part in segment.split(",") if part]
+    return bool(parts) and all(part and (part[3] is None or part[3] in NAMES) for part in parts)
 
 
 def check_name(name: str) -> str:
@@ -58,7 +59,7 @@ def check_name(name: str) -> str:
 
 def split(segment: str) -> list[Pair]:
     parts = []
-    for part in segment.split(","):
+    for part in filter(None, segment.split(",")):
         match = _PART.fullmatch(part)
         if match is None or (match[3] is not None and match[3] not in NAMES):
             known = ", ".join(sorted(NAMES))
@@ -91,20 +92,21 @@ def sort_out(steps: list[Pair]) -> tuple[bool, list[Pair], list[Pair]]:
     return applies, own + ([("fl", ".".join(flags))] if flags else []), outputs
 
 
-def part_placing(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Of a layer in one component: what says where it goes, and what is done to it."""
-    placing: list[Pair] = []
+def part_placing(steps: list[Pair], placing: Collection[str]) -> tuple[list[Pair], list[Pair]]:
+    """Of what stands beside `l_` or `fl_layer_apply`: what says where the layer goes, which are parameters
+    that `placing` names, and how it meets what is below; and what is done to it before."""
+    where: list[Pair] = []
     own: list[Pair] = []
-    for name, value in opener:
-        if name in ("g", "x", "y") or (name == "e" and value.partition(":")[0] in BLENDS):
-            placing.append((name, value))
+    for name, value in steps:
+        if name in placing or (name == "e" and value.partition(":")[0] in BLENDS):
+            where.append((name, value))
         elif name == "fl":
-            placing.append((name, value))
+            where.append((name, value))
             if others := [each for each in split_flags(value) if each in _OF_THE_LAYER]:
                 own.append((name, ".".join(others)))
         else:
             own.append((name, value))
-    return placing, own
+    return where, own if any(name != "fl" for name, _ in own) or _KEEP_ROOM in dict(own).get("fl", "") else []
 
 
 def part_flags(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
