@@ -196,7 +196,7 @@ class Settings:
     )
     proof_pixels: int = setting(
         "imaging",
-        4_000_000,
+        1_000_000,
         integer(0, 10**9),
         "Of an original with more pixels reduced copies are kept, from which smaller renditions are made; "
         "0 for never.",

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from imagestore.imaging.formats import Format, by_name
 from imagestore.imaging.limits import Data, Limits
 
 OPEN_FILES = 16
+NICENESS = 10
 
 
 def main(argument: str) -> None:
@@ -74,6 +75,17 @@ def _confine(memory: int, cpu: int) -> None:
         _, hard = resource.getrlimit(limit)
         bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (bound, bound))
+    _stand_back()
+
+
+def _stand_back() -> None:
+    """Let the processes that answer requests go first: a hit is not to wait until a render has had its turn.
+
+    A session of its own is an autogroup of its own (sched(7)), which has a nice value for itself.
+    """
+    os.nice(NICENESS)
+    with suppress(OSError):  # a kernel without autogroups
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
 
 
 def _allow(seconds: float) -> None:

@@ -12,22 +12,24 @@ import io
 import itertools
 import json
 import math
+import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from tests import pictures
 from tests.bench.peers import Missing, Peer, ipx, thumbor
-from tests.service import Service, running_service
+from tests.service import running_service
 
 QUALITY = 80
 CLIENTS = 4
@@ -37,6 +39,8 @@ SETTLE_SECONDS = 20.0
 """Until the reduced copies, made behind the answers, are there."""
 
 HIT_SECONDS = 5.0
+FLOODERS = 48
+"""Clients that fill the queue of renders: as many as two workers take, and some that are refused."""
 
 
 @dataclass
@@ -65,20 +69,19 @@ def main() -> None:
         with service.client() as client:
             for each in names:
                 client.upload("default", photos / each, each)
-        servers = [own(service)]
+        servers = [own(int(service.url.rpartition(":")[2]))]
         for peer in (thumbor, ipx):
             try:
                 servers.append(stack.enter_context(peer(photos)))
             except Missing as missing:
                 print(f"{peer.__name__}: not measured, since {missing}")
         figures = measure(servers, photos, names)
-        figures["hits"] = measure_hits(service, servers[0], names)
+        figures["hits"] = measure_hits(servers[0], names)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def own(service: Service) -> Peer:
-    port = int(service.url.rpartition(":")[2])
+def own(port: int) -> Peer:
     prefix = "/default/image/upload"
     return Peer("imagestore", port, lambda name, w, q: f"{prefix}/c_scale,w_{w},q_{q},f_jpg/{name}")
 
@@ -104,7 +107,7 @@ def measure(servers: Sequence[Peer], photos: Path, names: list[str]) -> dict[str
 
 def report(what: str, server: Peer, result: Result, photos: Path) -> dict[str, float]:
     sample = result.bodies[:: max(1, len(result.bodies) // 20)]
-    quality = fmean(psnr(photos / name, data) for name, _, data in sample)
+    quality = median(psnr(photos / name, data) for name, _, data in sample)
     size = fmean(len(data) for _, _, data in result.bodies) / 1000
     print(f"{what:16}{server.name:12}{result.rate:8.1f}{quality:8.1f}{size:8.1f}", flush=True)
     return {"per_second": result.rate, "psnr": quality, "kilobytes": size}
@@ -147,20 +150,17 @@ def run(server: Peer, asked: Sequence[tuple[str, int]]) -> Result:
     return result
 
 
-def measure_hits(service: Service, server: Peer, names: list[str]) -> dict[str, float]:
+def measure_hits(server: Peer, names: list[str]) -> dict[str, float]:
     """What a hit takes while nothing is rendered, and while the queue of renders is always full."""
     path = server.path(names[0], SIZES[0], QUALITY)
     idle = hit_times(server, path)
-    stop = threading.Event()
-    fresh = iter(itertools.count(900))
-    threads = [threading.Thread(target=flood, args=(server, names, fresh, stop)) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    time.sleep(1.0)
+    stop = multiprocessing.get_context("spawn").Event()
+    flooding = multiprocessing.get_context("spawn").Process(target=flood, args=(server.port, names, stop))
+    flooding.start()
+    time.sleep(3.0)
     busy = hit_times(server, path)
     stop.set()
-    for thread in threads:
-        thread.join()
+    flooding.join()
     figures = {}
     for what, pick in (("median", 0.5), ("99th percentile", 0.99)):
         before, after = (sorted(each)[int(len(each) * pick)] * 1000 for each in (idle, busy))
@@ -183,17 +183,27 @@ def hit_times(server: Peer, path: str) -> list[float]:
     return taken
 
 
-def flood(server: Peer, names: list[str], fresh: Iterator[int], stop: threading.Event) -> None:
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
-    while not stop.is_set():
-        number = next(fresh)
-        with suppress(OSError):
-            connection.request("GET", server.path(names[number % len(names)], number, QUALITY))
-            answer = connection.getresponse()
-            answer.read()
-            if answer.status == 503:
-                time.sleep(0.2)
-    connection.close()
+def flood(port: int, names: list[str], stop: Event) -> None:
+    """More new renditions than can be made or queued, in a process of its own, until told to stop."""
+    fresh = itertools.count(900)
+
+    def work() -> None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        while not stop.is_set():
+            number = next(fresh)
+            with suppress(OSError):
+                connection.request("GET", own(port).path(names[number % len(names)], number, QUALITY))
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status == 503:
+                    time.sleep(0.5)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(FLOODERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def psnr(original: Path, rendition: bytes) -> float:
