@@ -12,6 +12,7 @@ from imagestore.core.errors import ImageNotFound, InvalidTransformation
 from imagestore.core.image import Bucket, Digest, Version
 from imagestore.core.telemetry import Timings
 from imagestore.core.transformation.parsing import Transformation
+from imagestore.core.transformation.transparency import may_clear
 from imagestore.imaging.formats import BMP, PNG, by_name, negotiate
 from imagestore.library.fetch import RENDERING_REVISION, Fetch, Found
 from imagestore.library.transformations import NamedTransformations
@@ -118,7 +119,7 @@ def _decide_format(wanted: Transformation, found: Found, accept: str) -> str:
     if output.format == "auto":
         chosen = negotiate(
             accept,
-            has_alpha=facts.has_alpha,
+            has_alpha=may_clear(wanted.nodes, facts.has_alpha),
             animated=is_animated(found.version) and output.page is None,
             original=facts.format,
             pixels=0 if _SIZES.search(wanted.canonical()) else facts.width * facts.height,

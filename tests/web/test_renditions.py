@@ -102,6 +102,13 @@ def test_the_format_goes_by_what_the_client_takes(stranger: httpx.Client, path: 
     assert stranger.get(url, headers={**PLAIN, "If-None-Match": webp.headers["ETag"]}).status_code == 200
 
 
+def test_round_corners_are_sent_in_a_format_that_can_show_them(stranger: httpx.Client, path: str) -> None:
+    corners = stranger.get(f"{path}/c_scale,w_50/r_max/f_auto/ada", headers=PLAIN)
+    assert (opened(corners).format, opened(corners).convert("RGBA").getpixel((0, 0))) == ("PNG", (0, 0, 0, 0))
+    filled = stranger.get(f"{path}/c_scale,w_50/b_red,r_max/f_auto/ada", headers=PLAIN)
+    assert opened(filled).format == "JPEG"
+
+
 def test_conditions_are_judged_before_anything_is_made(
     stranger: httpx.Client, service: Service, path: str
 ) -> None:

@@ -7,9 +7,12 @@ import struct
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import ExifTags, Image, ImageCms, IptcImagePlugin
 
 from imagestore.core.errors import InvalidTransformation
+from imagestore.core.transformation.flags import OUTPUT_FLAGS
 from imagestore.core.transformation.model import Color, Output, Quality
 from imagestore.imaging.engine import metadata, similarity
 from imagestore.imaging.engine.encoding import Encoded, encode
@@ -76,6 +79,19 @@ def test_transparency_is_kept(format: str) -> None:
     assert np.abs(kept - np.asarray(picture.getchannel("A"), int)).max() <= 6
 
 
+@pytest.mark.parametrize("format", ["png", "tiff", "webp", "gif"])
+def test_what_is_hidden_is_not_sent(format: str) -> None:
+    frame = _scene(64, 48).convert("RGBA")
+    frame.putalpha(Image.linear_gradient("L").resize((64, 48)).point(lambda value: max(0, value - 100)))
+    opened = _opened(encode(Picture([frame.copy()]), format, Output(quality=Quality(value=100))))
+    pixels = np.asarray(opened.convert("RGBA"))
+    assert (pixels[..., 3] == 0).sum() > 500
+    assert not pixels[pixels[..., 3] == 0].any()
+    if format != "gif":
+        shown = np.asarray(frame)[..., 3] > 0
+        assert np.array_equal(pixels[shown], np.asarray(frame)[shown])
+
+
 @pytest.mark.parametrize("format", ["jpeg", "bmp"])
 @pytest.mark.parametrize("background", [None, Color(0, 0, 255)])
 def test_transparency_is_laid_over_the_background(format: str, background: Color | None) -> None:
@@ -120,6 +136,46 @@ def test_webp_of_full_quality_loses_nothing() -> None:
     picture = _scene()
     opened = _opened(encode(Picture([picture.copy()]), "webp", Output(quality=Quality(value=100))))
     assert opened.convert("RGB").tobytes() == picture.tobytes()
+
+
+def test_webp_of_few_colours_loses_nothing_where_that_is_smaller() -> None:
+    drawing = Image.new("RGB", (300, 200), "white")
+    for step in range(20):
+        drawing.paste((200, 20 + 5 * step, 40), (13 * step, 7 * step, 13 * step + 40, 7 * step + 30))
+    encoded = encode(Picture([drawing.copy()]), "webp", Output())
+    assert _opened(encoded).convert("RGB").tobytes() == drawing.tobytes()
+    assert len(encoded.data) < len(encode(Picture([drawing]), "png", Output()).data)
+
+
+@given(
+    format=st.sampled_from(STILL),
+    mode=st.sampled_from(["RGB", "RGBA"]),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    count=st.integers(1, 4),
+    quality=st.one_of(
+        st.none(),
+        st.builds(Quality, value=st.integers(1, 100), chroma=st.sampled_from([None, "420", "444"])),
+        st.builds(Quality, auto=st.sampled_from(["low", "eco", "good", "best"])),
+    ),
+    flags=st.sets(st.sampled_from(sorted(OUTPUT_FLAGS)), max_size=4),
+    noise=st.booleans(),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_is_asked_is_written(
+    format: str,
+    mode: str,
+    size: tuple[int, int],
+    count: int,
+    quality: Quality | None,
+    flags: set[str],
+    noise: bool,
+) -> None:
+    frames = [pictures.canvas(*size, mode=mode, seed=number, noise=noise) for number in range(count)]
+    picture = Picture(frames, [10 * number for number in range(count)] if count > 1 else [], 0)
+    encoded = encode(picture, format, Output(quality=quality, flags=frozenset(flags)))
+    opened = _opened(encoded)
+    assert (opened.size, (opened.format or "").lower()) == (size, format)
+    assert encoded.frames == (count if format in ("gif", "webp", "png", "avif") else 1)
 
 
 @pytest.mark.parametrize(
