@@ -105,7 +105,7 @@ def _prepare(frame: Image.Image, format: Format, background: Color, flags: froze
 
 
 def _blank(frame: Image.Image) -> Image.Image:
-    """The frame with nothing behind what is fully transparent: that takes bytes, and tells what was hidden."""
+    """The frame with nothing where it is fully transparent: that takes bytes, and tells what was hidden."""
     seen = frame.getchannel("A").point([255 * (value > 0) for value in range(256)])
     blank = Image.new("RGBA", frame.size)
     blank.paste(frame, mask=seen)
