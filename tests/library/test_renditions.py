@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -256,16 +257,24 @@ def test_a_full_queue_refuses_and_hits_go_on(house: House, open_house: OpenHouse
     assert [each.result(60).data for each in begun] == [b"made"] * 3
 
 
-def test_an_upload_goes_before_renders_that_wait(house: House, break_with: Break) -> None:
+def test_an_upload_goes_before_renders_that_wait(house: House, break_with: Break, tmp_path: Path) -> None:
     house.put("a", pictures.jpeg(64, 48))
     end_decoders(house)
-    break_with("time.sleep(1)")
+    gates = tmp_path / "first", tmp_path / "others"
+    name = f"{str(tmp_path)!r} + ('/first' if 'w_21' in request.transformation else '/others')"
+    break_with(f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists({name}), True)]")
     wanted = [plan(house, f"c_scale,w_{width}") for width in range(21, 25)]
-    begun = [house.services.renderer.begin(each)[0] for each in wanted]
+    begun = [house.services.renderer.begin(wanted[0])[0]]
+    await_that(lambda: house.services.decoders.load()["busy"] == 1)
+    begun += [house.services.renderer.begin(each)[0] for each in wanted[1:]]
     await_that(lambda: house.services.decoders.load()["renders_waiting"] == 3)
-    house.services.decoders.verify(pictures.png(30, 30, seed=5))
-    assert not begun[-1].done()
-    assert not begun[-2].done()
+    with ThreadPoolExecutor(1) as thread:
+        upload = thread.submit(house.services.decoders.verify, pictures.png(30, 30, seed=5))
+        await_that(lambda: house.services.decoders.load()["waiting"] == 1)
+        gates[0].touch()
+        assert upload.result(60).width == 30
+    assert [each.done() for each in begun[1:]] == [False] * 3
+    gates[1].touch()
     assert [each.result(60).data for each in begun] == [b"made"] * 4
 
 
