@@ -240,13 +240,16 @@ def test_what_cannot_be_is_remembered_by_all_workers(
     assert other.services.decoders.load()["busy"] == 0
 
 
-def test_a_full_queue_refuses_and_hits_go_on(house: House, open_house: OpenHouse, break_with: Break) -> None:
+def test_a_full_queue_refuses_and_hits_go_on(
+    house: House, open_house: OpenHouse, break_with: Break, tmp_path: Path
+) -> None:
     house.put("a", pictures.jpeg(64, 48))
     narrow = open_house(render_queue=2, decoders=1)
     known = plan(narrow, "c_scale,w_20")
     make(narrow, known)
     end_decoders(narrow)
-    break_with("time.sleep(2)")
+    gate = tmp_path / "gate"
+    break_with(f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists({str(gate)!r}), True)]")
     wanted = [plan(narrow, f"c_scale,w_{width}") for width in range(21, 25)]
     begun = [narrow.services.renderer.begin(each)[0] for each in wanted[:3]]
     with pytest.raises(Overloaded):
@@ -254,6 +257,7 @@ def test_a_full_queue_refuses_and_hits_go_on(house: House, open_house: OpenHouse
     assert narrow.services.renderer.read(known.name) is not None
     assert narrow.get("a") == pictures.jpeg(64, 48)
     assert narrow.services.renderer.begin(wanted[0])[1] is True
+    gate.touch()
     assert [each.result(60).data for each in begun] == [b"made"] * 3
 
 
