@@ -15,10 +15,12 @@ from imagestore.core.transformation.model import (
     Layer,
     Node,
     Output,
+    Said,
     Scope,
     Step,
     Text,
 )
+from imagestore.core.transformation.outputs import merge
 from imagestore.core.transformation.parsing import parse
 from imagestore.imaging import placement
 from imagestore.imaging.engine import encoding, layers, metadata
@@ -100,6 +102,7 @@ def render(request: RenderRequest) -> Rendered:
     )
     walk.carry_out(transformation.nodes, canvas, scope)
     picture = canvas.picture
+    output = walk.output
     kept = metadata.read_file(request.source.data, by_name(request.source.format), output.flags)
     encoded = encoding.encode(picture, request.format, output, metadata=kept)
     return Rendered(
@@ -113,11 +116,11 @@ def render(request: RenderRequest) -> Rendered:
 
 
 class _Walk:
-    """One render's way through its nodes."""
+    """One render's way through its nodes. `output` is what is said of the answer, as far as it has come."""
 
     def __init__(self, request: RenderRequest, output: Output) -> None:
         self._request = request
-        self._output = output
+        self.output = output
 
     def open(self, source: Source, *, page: int | None = None) -> Canvas:
         size = (source.width, source.height) if source.width and source.height else None
@@ -127,7 +130,7 @@ class _Walk:
             format,
             size=size,
             page=page,
-            animated=animates(by_name(self._request.format), self._output, format),
+            animated=animates(by_name(self._request.format), self.output, format),
             faces=source.faces,
         )
         return Canvas(negative)
@@ -154,6 +157,8 @@ class _Walk:
                 self.carry_out(next(chosen, ()), canvas, scope, relate)
             elif isinstance(node, Layer):
                 self._lay(node, canvas, scope)
+            elif isinstance(node, Said):
+                self.output = merge(self.output, node.output)
             else:
                 raise InvalidTransformation(
                     f"t_{node.name} stands for nothing here: ask for what it names instead."

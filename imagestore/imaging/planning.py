@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from imagestore.core.transformation.effects import REGIONAL
 from imagestore.core.transformation.evaluation import assign, evaluate, holds
-from imagestore.core.transformation.model import Assignment, Choice, Component, Gravity, Node, Scope, Step
+from imagestore.core.transformation.model import (
+    Assignment,
+    Choice,
+    Component,
+    Gravity,
+    Node,
+    Said,
+    Scope,
+    Step,
+)
 from imagestore.imaging import crops
 from imagestore.imaging.geometry import Box, Crop, View
 from imagestore.imaging.gravity import Finder, resolve
@@ -73,7 +82,10 @@ class _Draft:
                 chosen = (branch.nodes for branch in node.branches if holds(branch.condition, scope))
                 if not self.follow(next(chosen, ()), scope):
                     return False
-            elif not isinstance(node, Component) or not self._narrow(evaluate(node, scope)):
+            elif isinstance(node, Component):
+                if not self._narrow(evaluate(node, scope)):
+                    return False
+            elif not isinstance(node, Said):
                 return False
         return True
 

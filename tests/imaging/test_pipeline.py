@@ -123,6 +123,19 @@ def test_expressions_and_conditions_know_the_picture(text: str, size: tuple[int,
     assert opened(text, faces=faces, tags=frozenset({"sale"})).size == size
 
 
+@pytest.mark.parametrize(
+    ("text", "quality"),
+    [
+        ("if_w_gt_50/w_50/q_7/if_end/q_90", 7),
+        ("if_w_lt_50/w_50/q_7/if_end/q_90", 90),
+        ("if_w_lt_50,q_7/if_else,q_8", 8),
+        ("if_w_gt_50/if_h_gt_20/q_9/if_end/if_end/if_w_gt_20,q_11", 11),
+    ],
+)
+def test_the_quality_is_that_of_the_branch_that_is_taken(text: str, quality: int) -> None:
+    assert rendered(text, format="jpeg").quality == quality
+
+
 def test_pixels_are_those_of_the_picture_that_a_copy_stands_for() -> None:
     file = io.BytesIO()
     full().resize((600, 400), Image.Resampling.LANCZOS).save(file, "JPEG", quality=95, subsampling=0)

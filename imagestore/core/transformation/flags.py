@@ -40,6 +40,11 @@ OUTPUT_FLAGS: Mapping[str, str] = {
     "tiff8_lzw": "TIFF with LZW compression",
 }
 
+EARLY_FLAGS = frozenset(
+    {"animated", "apng", "attachment", "awebp", "getinfo", "immutable_cache", "preserve_transparency"}
+)
+"""Flags of the answer that have to be known before the picture is looked at."""
+
 APPLY = "layer_apply"
 """Not a flag of a step: it closes a layer."""
 

@@ -92,7 +92,15 @@ class Layer:
     drawing: Component = Component(())
 
 
-Node = Component | Assignment | Choice | Named | Layer
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a branch says of the answer. It counts where the branch is taken, and more than what is said
+    outside; it never holds a format, a page or a default, which have to be known before."""
+
+    output: Output
+
+
+Node = Component | Assignment | Choice | Named | Layer | Said
 
 # ---- evaluated: what the imaging wing carries out
 

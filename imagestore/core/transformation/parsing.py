@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from imagestore.core.errors import InvalidTransformation
+from imagestore.core.transformation.branching import refuse_in_layer, settle, silence
 from imagestore.core.transformation.literals import Unfit
-from imagestore.core.transformation.model import Branch, Choice, Layer, Named, Node, Wording
-from imagestore.core.transformation.outputs import gather
+from imagestore.core.transformation.model import Branch, Choice, Layer, Named, Node, Said, Wording
+from imagestore.core.transformation.outputs import gather, merge
 from imagestore.core.transformation.parameters import PLACING, component_of, refusal
 from imagestore.core.transformation.segments import (
     Pair,
@@ -96,7 +97,8 @@ class _Reading:
             raise InvalidTransformation(
                 f"if_{whole.condition or 'else'} is not closed: put if_end behind it."
             )
-        return Transformation(tuple(whole.nodes), gather(whole.outputs))
+        nodes, common = settle(whole.nodes)
+        return Transformation(nodes, merge(gather(whole.outputs), common))
 
     @property
     def _top(self) -> _Frame:
@@ -133,8 +135,7 @@ class _Reading:
         self._steps(parts)
         self._close_simple_layers()
         self._stack.pop()
-        _refuse_outputs(frame)
-        return tuple(frame.nodes)
+        return (*frame.nodes, Said(gather(frame.outputs)))
 
     def _else(self, rest: list[Pair]) -> None:
         if self._top.inline and rest:
@@ -166,10 +167,9 @@ class _Reading:
 
     @staticmethod
     def _finish_branch(frame: _Frame) -> None:
-        _refuse_outputs(frame)
         assert frame.branches is not None
-        frame.branches.append(Branch(frame.condition, tuple(frame.nodes)))
-        frame.nodes = []
+        frame.branches.append(Branch(frame.condition, (*frame.nodes, Said(gather(frame.outputs)))))
+        frame.nodes, frame.outputs = [], []
 
     def _steps(self, parts: list[Pair]) -> None:
         """Assignments, names, then the parameters, of one segment."""
@@ -209,14 +209,12 @@ class _Reading:
         frame = self._top
         if frame.source is None:
             raise InvalidTransformation("fl_layer_apply closes no layer: begin one with l_ or u_ before it.")
-        for name, value in frame.outputs:
-            if name in ("pg", "d"):
-                raise InvalidTransformation(f"{name}_{value} cannot be said of a layer: put it outside.")
+        refuse_in_layer(gather(frame.outputs))
         self._stack.pop()
         flags, own = part_flags(frame.opener)
         drawing, first = part_drawing(frame.source, own)
         where, last = part_placing(steps, PLACING.keys() - {"e", "fl"})
-        chain = [*_steps_of(first), *frame.nodes, *_steps_of(last)]
+        chain = [*_steps_of(first), *silence(frame.nodes), *_steps_of(last)]
         place = component_of(_joined(flags, where), PLACING)
         self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
 
@@ -231,14 +229,6 @@ class _Reading:
             layer = Layer(frame.source or "", frame.under, tuple(_steps_of(first)), place, drawing)
             self._top.nodes += [layer, *frame.nodes]
             self._top.outputs += frame.outputs
-
-
-def _refuse_outputs(frame: _Frame) -> None:
-    for name, value in frame.outputs:
-        raise InvalidTransformation(
-            f"{name}_{value} stands in a condition, but what the answer is cannot depend on one: put it "
-            "outside."
-        )
 
 
 def _steps_of(parameters: list[Pair]) -> list[Node]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from imagestore.core.errors import InvalidTransformation
+from imagestore.core.transformation.branching import settle, silence
 from imagestore.core.transformation.expressions import (
     Words,
     parse_condition,
@@ -17,7 +18,16 @@ from imagestore.core.transformation.expressions import (
 from imagestore.core.transformation.flags import APPLY
 from imagestore.core.transformation.kinds import is_variable
 from imagestore.core.transformation.literals import Unfit
-from imagestore.core.transformation.model import Assignment, Choice, Component, Layer, Named, Node, Output
+from imagestore.core.transformation.model import (
+    Assignment,
+    Choice,
+    Component,
+    Layer,
+    Named,
+    Node,
+    Output,
+    Said,
+)
 from imagestore.core.transformation.outputs import merge, write_output
 from imagestore.core.transformation.sources import read_key, write_source
 
@@ -85,12 +95,8 @@ class Transformation:
         What the URL itself says of the answer goes before what a named one says. Raises what `lookup`
         raises, and InvalidTransformation for names that lead back to themselves or to too much.
         """
-        expansion = _Expansion(lookup)
-        nodes = tuple(expansion.expand(self.nodes))
-        output = Output()
-        for each in (*expansion.outputs, self.output):
-            output = merge(output, each)
-        whole = Transformation(nodes, output)
+        nodes, said = settle(_Expansion(lookup).expand(self.nodes))
+        whole = Transformation(nodes, merge(said, self.output))
         check_bounds(whole)
         return whole
 
@@ -135,6 +141,8 @@ def _segments(nodes: Iterable[Node]) -> Iterator[str]:
             yield f"${node.name}_{node.value}"
         elif isinstance(node, Named):
             yield f"t_{node.name}"
+        elif isinstance(node, Said):
+            yield write_output(node.output)
         elif isinstance(node, Layer):
             letter = "u" if node.under else "l"
             yield ",".join(
@@ -166,7 +174,7 @@ def _asks_for_faces(node: Node) -> bool:
         return any(_counts_faces(branch.condition) for branch in node.branches if branch.condition)
     if isinstance(node, Assignment):
         return _counts_faces(node.value)
-    if isinstance(node, Named):
+    if isinstance(node, Named | Said):
         return False
     for name, value in node.parameters:
         if (name == "g" and "face" in value) or (name == "e" and value.partition(":")[0] in _FACE_EFFECTS):
@@ -193,14 +201,11 @@ class _Expansion:
     """The walk that replaces names. Every name and node counts, so that it ends."""
 
     def __init__(self, lookup: Callable[[str], Transformation]) -> None:
-        self.outputs: list[Output] = []
         self._lookup = lookup
         self._met = 0
 
-    def expand(
-        self, nodes: Iterable[Node], inside: tuple[str, ...] = (), *, first: bool = True
-    ) -> Iterator[Node]:
-        """`first`: neither in a layer nor in a branch, where nothing can be said of the answer."""
+    def expand(self, nodes: Iterable[Node], inside: tuple[str, ...] = ()) -> Iterator[Node]:
+        """What a named transformation says of the answer comes as a node too, where its name stood."""
         for node in nodes:
             self._met += 1
             if self._met > 2 * MOST_NODES:
@@ -208,25 +213,24 @@ class _Expansion:
                     f"With its named transformations it has more than {MOST_NODES} components: use fewer."
                 )
             if isinstance(node, Named):
-                yield from self._replace(node.name, inside, first)
+                yield from self._replace(node.name, inside)
             elif isinstance(node, Layer):
-                yield replace(node, chain=tuple(self.expand(node.chain, inside, first=False)))
+                yield replace(node, chain=silence(self.expand(node.chain, inside)))
             elif isinstance(node, Choice):
                 yield Choice(
                     tuple(
-                        replace(branch, nodes=tuple(self.expand(branch.nodes, inside, first=False)))
+                        replace(branch, nodes=tuple(self.expand(branch.nodes, inside)))
                         for branch in node.branches
                     )
                 )
             else:
                 yield node
 
-    def _replace(self, name: str, inside: tuple[str, ...], first: bool) -> Iterator[Node]:
+    def _replace(self, name: str, inside: tuple[str, ...]) -> Iterator[Node]:
         if name in inside or len(inside) >= DEEPEST:
             raise InvalidTransformation(
                 f"t_{name}: {', '.join((*inside, name))} lead to each other without end, or too deep."
             )
         named = self._lookup(name)
-        if first:
-            self.outputs.append(named.output)
-        yield from self.expand(named.nodes, (*inside, name), first=first)
+        yield from self.expand(named.nodes, (*inside, name))
+        yield Said(named.output)

@@ -138,6 +138,21 @@ CANONICAL = {
     "if_w_gt_300,w_300/if_else,w_100": "if_w_gt_300/w_300/if_else/w_100/if_end",
     "if_w_gt_300/w_300/if_else,w_100/w_50/if_end": "if_w_gt_300/w_300/if_else/w_100/w_50/if_end",
     "if_width_gt_initial_width/w_3/if_end": "if_w_gt_iw/w_3/if_end",
+    "if_w_gt_3/q_50,w_3/if_end/q_9": "if_w_gt_3/w_3/q_50/if_end/q_9",
+    "if_w_gt_3/q_5/q_50,dl_50/if_end": "if_w_gt_3/dl_50,q_50/if_end",
+    "if_w_gt_3,q_50/if_else,q_60,fl_lossy": "if_w_gt_3/q_50/if_else/fl_lossy,q_60/if_end",
+    "if_w_gt_3/f_auto,q_auto,w_3/if_else/f_auto,q_auto,h_3/if_end": (
+        "if_w_gt_3/w_3/if_else/h_3/if_end/f_auto,q_auto:good"
+    ),
+    "if_w_gt_3/f_png,q_5/if_else/f_png,q_6/if_end": "if_w_gt_3/q_5/if_else/q_6/if_end/f_png",
+    "q_80/if_w_gt_3/q_5/if_else/q_5/if_end": "if_w_gt_3/if_else/if_end/q_5",
+    "if_w_gt_3/if_h_gt_3/f_png/if_else/f_png/if_end/if_else/f_png/if_end": (
+        "if_w_gt_3/if_h_gt_3/if_else/if_end/if_else/if_end/f_png"
+    ),
+    "l_x/if_w_gt_3/q_5,f_png,w_3/if_end/fl_layer_apply": "l_x/if_w_gt_3/w_3/if_end/fl_layer_apply",
+    "if_fc_gte_1/g_auto,q_auto,c_fill,w_9/if_else/g_center,q_auto,c_fill,w_9/if_end/dpr_auto,f_auto/f_auto": (
+        "if_fc_gte_1/c_fill,g_auto,w_9/if_else/c_fill,g_center,w_9/if_end/f_auto,q_auto:good"
+    ),
     "if_ctx:!k!_eq_!!,w_3": "if_ctx:!k!_eq_!!/w_3/if_end",
     "if_!a:b!_in_tags/if_fc_gt_0/w_3/if_end/if_end": "if_!a:b!_in_tags/if_fc_gt_0/w_3/if_end/if_end",
     # layers
@@ -305,8 +320,10 @@ REFUSED = {
     "if_w,w_1": "compares nothing",
     "if_w_gt_1_and_2,w_1": "and stands between two comparisons",
     "if_w_gt_1_lt_3,w_1": "stands between two values",
-    "if_w_gt_1,q_50": "cannot depend on one",
-    "if_w_gt_1/f_png/if_end": "cannot depend on one",
+    "if_w_gt_1/f_png/if_end": "f_png cannot depend on a condition",
+    "if_w_gt_1/f_png,q_5/if_else/f_webp/if_end": "f_png cannot depend on a condition",
+    "if_w_gt_1,fl_attachment:x,pg_2": "fl_attachment:x,pg_2 cannot depend on a condition",
+    "l_x/if_w_gt_1/d_y/if_end/fl_layer_apply": "d_y cannot be said of a layer",
     "if_w_gt_1,if_w_gt_2,w_1": "given twice",
     "l_x,l_y": "one layer at most",
     "fl_layer_apply": "closes no layer",

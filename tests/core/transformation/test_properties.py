@@ -111,7 +111,7 @@ def is_sound(part: str) -> bool:
 
 
 SOUND_COMPONENTS = st.lists(
-    PARTS.filter(lambda part: part[:2] not in ("f_", "q_", "pg", "d_", "fl") and is_sound(part)),
+    PARTS.filter(lambda part: part[:2] not in ("f_", "pg", "d_", "fl") and is_sound(part)),
     min_size=1,
     max_size=4,
     unique_by=lambda each: each.partition("_")[0],

@@ -88,7 +88,18 @@ def book(**entries: str) -> Callable[[str], Transformation]:
         ("t_a", {"a": "t_b/w_5", "b": "h_6"}, "h_6/w_5"),
         ("t_a/t_a", {"a": "w_5"}, "w_5/w_5"),
         ("l_x/t_a/fl_layer_apply", {"a": "w_5/f_png"}, "l_x/w_5/fl_layer_apply"),
-        ("if_w_gt_5/t_a/if_else/t_b/if_end", {"a": "w_5", "b": "q_5"}, "if_w_gt_5/w_5/if_else/if_end"),
+        ("if_w_gt_5/t_a/if_else/t_b/if_end", {"a": "w_5", "b": "q_5"}, "if_w_gt_5/w_5/if_else/q_5/if_end"),
+        ("if_w_gt_5/t_a/q_6/if_end", {"a": "w_5/q_5"}, "if_w_gt_5/w_5/q_6/if_end"),
+        (
+            "if_w_gt_5/t_a/if_else/t_b/if_end",
+            {"a": "f_png", "b": "f_png,w_5"},
+            "if_w_gt_5/if_else/w_5/if_end/f_png",
+        ),
+        (
+            "l_x/if_w_gt_5/t_a/if_end/fl_layer_apply",
+            {"a": "q_5,w_5"},
+            "l_x/if_w_gt_5/w_5/if_end/fl_layer_apply",
+        ),
         ("t_a", {"a": "f_png,q_5,fl_lossy"}, "f_png,fl_lossy,q_5"),
         ("q_9/t_a", {"a": "f_png,q_5"}, "f_png,q_9"),
         ("t_a.b", {"a": "f_png,q_5", "b": "q_7"}, "f_png,q_7"),
@@ -112,5 +123,7 @@ def test_names_that_lead_nowhere_or_too_far_are_refused() -> None:
     for entries in ({"a": many, "b": "w_5/h_5"}, {"a": many, "b": "t_c/t_c/t_c/t_c", "c": ""}):
         with pytest.raises(InvalidTransformation, match=r"more than 100|at most 100"):
             parse("t_a").expand(book(**entries))
+    with pytest.raises(InvalidTransformation, match="f_png cannot depend on a condition"):
+        parse("if_w_gt_5/t_a/if_end").expand(book(a="f_png"))
     with pytest.raises(KeyError):
         parse("t_missing").expand(book())
