@@ -26,7 +26,7 @@ from imagestore.imaging.formats import Format, by_name
 from imagestore.imaging.limits import Data, Limits
 
 OPEN_FILES = 16
-NICENESS = 10
+NICENESS = 5
 
 
 def main(argument: str) -> None:
