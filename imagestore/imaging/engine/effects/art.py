@@ -152,7 +152,9 @@ _ART = {
         rim=Rim(0.3, 0.5, "2a1606"),
     ),
     # Black and white at its hardest, with grain.
-    "zorro": Look(saturation=0, contrast=1.45, curve=0.45, rim=Rim(0.5, 0.5), grain=4),
+    "zorro": Look(
+        saturation=0, contrast=1.4, curve=0.45, gamma=(1.15, 1.15, 1.15), rim=Rim(0.5, 0.5), grain=4
+    ),
 }
 
 _SHARED = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
@@ -87,15 +89,25 @@ def _reduced(picture: Image.Image, pixels: int) -> Image.Image:
 def vignette(picture: Image.Image, around: Surroundings, strength: float) -> Image.Image:
     """Darken towards the corners; 100 makes them black."""
     result = picture.copy()
-    result.paste((0, 0, 0), (0, 0), rim(picture.size, 0.75 - 0.45 * strength / 100, strength / 100))
+    mask = rim(0.75 - 0.45 * strength / 100, strength / 100)
+    result.paste((0, 0, 0), (0, 0), stretch(mask, (0, 0, 1, 1), picture.size))
     return result
 
 
-def rim(size: tuple[int, int], start: float, opacity: float) -> Image.Image:
-    """A mask: nothing up to `start` of the way from the centre to a corner, `opacity` at the corner."""
+@lru_cache(maxsize=64)
+def rim(start: float, opacity: float) -> Image.Image:
+    """A small mask: nothing up to `start` of the way from the centre to a corner, `opacity` at the corner."""
     across = np.linspace(-1, 1, 256, dtype=np.float32) ** 2
     distance = np.sqrt((across[:, None] + across[None, :]) / 2)
     way = np.clip((distance - start) / (1 - start), 0, 1)
     way = way * way * (3 - 2 * way)
-    mask = Image.fromarray(np.rint(way * opacity * 255).astype(np.uint8))
-    return mask.resize(size, Image.Resampling.BICUBIC)
+    return Image.fromarray(np.rint(way * opacity * 255).astype(np.uint8))
+
+
+def stretch(
+    picture: Image.Image, part: tuple[float, float, float, float], size: tuple[int, int]
+) -> Image.Image:
+    """A part of a small picture, in shares of it (left, top, right, bottom), enlarged smoothly to `size`."""
+    width, height = picture.size
+    box = (part[0] * width, part[1] * height, part[2] * width, part[3] * height)
+    return picture.resize(size, Image.Resampling.BICUBIC, box=box)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagestore.core.transformation.model import Color
 from imagestore.imaging.engine.effects import oklab
-from imagestore.imaging.engine.effects.lattice import Colors, luma, mix, recolor, saturate
+from imagestore.imaging.engine.effects.lattice import Colors, by_strips, luma, mix, recolor, saturate
 from imagestore.imaging.engine.effects.surroundings import Surroundings
 
 _GRAY = Color(128, 128, 128)
@@ -44,7 +44,9 @@ def hue(picture: Image.Image, around: Surroundings, level: float) -> Image.Image
     shift = round(level / 200 * 256)
     turned = [(value + shift) % 256 for value in range(256)]
     keep = list(range(256))
-    return picture.convert("HSV").point(turned + keep + keep).convert("RGB")
+    return by_strips(
+        picture, lambda strip, _: strip.convert("HSV").point(turned + keep + keep).convert("RGB")
+    )
 
 
 def vibrance(picture: Image.Image, around: Surroundings, level: float) -> Image.Image:

@@ -19,6 +19,7 @@ _SHADOW_REACH = 0.02
 """How far a shadow falls where nobody says it, as a share of the longer side."""
 
 _LONGEST_SHADOW = 1000
+_STRIP = 1 << 20
 _GROWN_PIXELS = 1_500_000
 _GROWN_RADIUS = 12
 """Outlines are drawn on no more pixels than these, and no wider, then enlarged: their contour is smooth."""
@@ -26,7 +27,6 @@ _GROWN_RADIUS = 12
 
 def shadow(picture: Image.Image, around: Surroundings, strength: float) -> Image.Image:
     """Put a soft shadow below the picture, `x` and `y` away from it; the canvas grows as far as it falls."""
-    picture = picture.convert("RGBA")
     usual = max(1, round(max(picture.size) * _SHADOW_REACH))
     shift_x, shift_y = (_bounded(usual if each is None else each) for each in (around.x, around.y))
     radius = max(1.0, max(abs(shift_x), abs(shift_y)) / 2, usual / 3)
@@ -34,10 +34,10 @@ def shadow(picture: Image.Image, around: Surroundings, strength: float) -> Image
     left, right = max(0, spread - shift_x), max(0, spread + shift_x)
     top, bottom = max(0, spread - shift_y), max(0, spread + shift_y)
     cast = Image.new("L", (picture.width + left + right, picture.height + top + bottom))
-    cast.paste(picture.getchannel("A"), (left + shift_x, top + shift_y))
+    cast.paste(_alpha(picture), (left + shift_x, top + shift_y))
     cast = soften(cast, radius).point([round(value * strength / 100) for value in range(256)])
     result = _flat(around.color or _GRAY, cast)
-    result.alpha_composite(picture, (left, top))
+    _lay_over(result, picture, left, top)
     return result
 
 
@@ -52,32 +52,31 @@ def outline(
 
     `outer` is outside of it, `inner` inside; `fill` and `inner_fill` colour all that the line encloses too.
     """
-    picture = picture.convert("RGBA")
     color, radius = around.color or _BLACK, softness / 100
     if mode in ("inner", "inner_fill"):
         return _line_inside(picture, color, width, radius, fill=mode == "inner_fill")
     margin = round(width) + math.ceil(radius * 2.5) + 1
-    wide = Image.new("RGBA", (picture.width + 2 * margin, picture.height + 2 * margin))
-    wide.paste(picture, (margin, margin))
-    result = _flat(color, soften(_grow(wide.getchannel("A"), width), radius))
+    wide = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin))
+    wide.paste(_alpha(picture), (margin, margin))
+    result = _flat(color, soften(_grow(wide, width), radius))
     if mode == "outer":
-        result.alpha_composite(wide)
+        _lay_over(result, picture, margin, margin)
     return result
 
 
 def _line_inside(
     picture: Image.Image, color: Color, width: float, radius: float, *, fill: bool
 ) -> Image.Image:
-    alpha = picture.getchannel("A")
+    alpha = _alpha(picture)
     if fill:
         return _flat(color, soften(alpha, radius) if radius else alpha)
     margin = round(width) + 1
     outside = Image.new("L", (picture.width + 2 * margin, picture.height + 2 * margin), 255)
     outside.paste(ImageChops.invert(alpha), (margin, margin))
     rim = soften(_grow(outside, width), radius)
-    result = picture.copy()
+    result = picture.convert("RGB")
     line = rim.crop((margin, margin, margin + picture.width, margin + picture.height))
-    result.paste((color.red, color.green, color.blue, 255), (0, 0), line)
+    result.paste((color.red, color.green, color.blue), (0, 0), line)
     result.putalpha(alpha)
     return result
 
@@ -92,9 +91,9 @@ def _grow(alpha: Image.Image, width: float) -> Image.Image:
         return soften(_widest(alpha, radius), 0.4)
     size = (max(1, round(alpha.width / factor)), max(1, round(alpha.height / factor)))
     small = _widest(alpha.resize(size, Image.Resampling.BOX, reducing_gap=2.0), radius)
-    grown = small.resize(alpha.size, Image.Resampling.BICUBIC)
-    # Enlarging makes the edge as wide as `factor`; steeper around its middle, it is one pixel again.
-    steep = [min(255, max(0, round((value - 128) * factor + 128))) for value in range(256)]
+    # Softened, the steps of the small contour are one line; steeper around its middle, it is sharp again.
+    grown = soften(small, 1.2).resize(alpha.size, Image.Resampling.BICUBIC)
+    steep = [min(255, max(0, round((value - 128) * factor * 2.5 + 128))) for value in range(256)]
     return ImageChops.lighter(grown.point(steep), alpha)
 
 
@@ -118,6 +117,18 @@ def _highest_along(padded: NDArray[np.uint8], half: int, radius: int) -> NDArray
         np.maximum(highest, padded[:, radius - dx : radius - dx + width], out=highest)
         np.maximum(highest, padded[:, radius + dx : radius + dx + width], out=highest)
     return highest
+
+
+def _alpha(picture: Image.Image) -> Image.Image:
+    return picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
+
+
+def _lay_over(below: Image.Image, picture: Image.Image, left: int, top: int) -> None:
+    """Put the picture on `below`, a few rows at a time: Pillow makes several copies of what it composes."""
+    rows = max(1, _STRIP // picture.width)
+    for row in range(0, picture.height, rows):
+        strip = picture.crop((0, row, picture.width, min(picture.height, row + rows)))
+        below.alpha_composite(strip.convert("RGBA"), (left, top + row))
 
 
 def _flat(color: Color, alpha: Image.Image) -> Image.Image:

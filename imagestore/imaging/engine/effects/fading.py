@@ -32,11 +32,13 @@ def gradient_fade(picture: Image.Image, around: Surroundings, strength: float, k
         extent_y = picture.height / 2
     alpha = picture.getchannel("A") if picture.mode == "RGBA" else Image.new("L", picture.size, 255)
     both = kind != "plain"
-    across = _ramp(picture.width, extent_x, strength, both)
-    down = _ramp(picture.height, extent_y, strength, both)
-    fade = Image.fromarray(np.rint(down[:, None] * across[None, :] * 255).astype(np.uint8))
+    across = _ramp(picture.width, extent_x, strength, both)[None, :]
+    down = _ramp(picture.height, extent_y, strength, both)[:, None]
+    for ramp in (across, down):
+        line = Image.fromarray(np.rint(ramp * 255).astype(np.uint8))
+        alpha = ImageChops.multiply(alpha, line.resize(picture.size, Image.Resampling.NEAREST))
     result = picture.convert("RGB")
-    result.putalpha(ImageChops.multiply(alpha, fade))
+    result.putalpha(alpha)
     return result
 
 

@@ -92,4 +92,4 @@ def _exposed(picture: Image.Image, share: float) -> Image.Image:
 
 
 def _mixed(picture: Image.Image, better: Image.Image, blend: float) -> Image.Image:
-    return Image.blend(picture, better, blend / 100)
+    return better if blend == 100 else Image.blend(picture, better, blend / 100)

@@ -24,7 +24,12 @@ _STRIP = 1 << 20
 
 
 def recolor(picture: Image.Image, function: Function, size: int = _SIZE) -> Image.Image:
-    """Send every colour of an RGB picture through `function`, which is asked for `size` cubed colours only.
+    """Send every colour of an RGB picture through `function`: see `lattice`."""
+    return picture.filter(lattice(function, size))
+
+
+def lattice(function: Function, size: int = _SIZE) -> ImageFilter.Color3DLUT:
+    """A filter that sends colours through `function`, which is asked for `size` cubed of them only.
 
     Between them it is interpolated, so it is to be smooth; what it gives is clipped to 0 and 1.
     """
@@ -32,7 +37,7 @@ def recolor(picture: Image.Image, function: Function, size: int = _SIZE) -> Imag
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     samples = np.stack([red, green, blue], axis=-1)
     table = np.clip(function(samples), 0, 1).astype(np.float32)
-    return picture.filter(ImageFilter.Color3DLUT(size, table.reshape(-1).tolist()))
+    return ImageFilter.Color3DLUT(size, table.reshape(-1).tolist())
 
 
 def bend(picture: Image.Image, *curves: Curve) -> Image.Image:

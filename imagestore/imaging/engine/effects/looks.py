@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFilter
 
-from imagestore.imaging.engine.effects.artistic import rim
+from imagestore.imaging.engine.effects.artistic import rim, stretch
 from imagestore.imaging.engine.effects.blur import soften
-from imagestore.imaging.engine.effects.lattice import Colors, by_strips, luma, recolor
+from imagestore.imaging.engine.effects.lattice import Colors, by_strips, lattice, luma
 
 Hex = str
 """A colour as in `#rrggbb`, without the sign."""
+
+_GLOW_SIDE = 512
+_NOISE_ROWS = 509
 
 Mode = Literal["multiply", "screen", "overlay", "soft_light", "lighten", "darken", "color"]
 
@@ -66,14 +69,34 @@ class Look:
 
 
 def render(picture: Image.Image, look: Look) -> Image.Image:
-    """The look on an RGB picture."""
-    result = recolor(picture, lambda colors: _grade(colors, look))
-    if look.glow:
-        soft = soften(result, max(picture.size) / 90)
-        result = Image.blend(result, ImageChops.screen(result, soft), look.glow)
-    if look.rim:
-        result.paste(_rgb(look.rim.color), (0, 0), rim(picture.size, look.rim.start, look.rim.opacity))
-    return _grained(result, look.grain) if look.grain else result
+    """The look on an RGB picture, made strip by strip: one copy of a large picture is enough."""
+    grade = lattice(lambda colors: _grade(colors, look))
+    soft = _soft(picture, grade) if look.glow else None
+    noise = _noise(picture.width, look.grain) if look.grain else None
+
+    def finish(strip: Image.Image, top: int) -> Image.Image:
+        result = strip.filter(grade)
+        part = (0.0, top / picture.height, 1.0, (top + strip.height) / picture.height)
+        if soft:
+            light = ImageChops.screen(result, stretch(soft, part, strip.size))
+            result = Image.blend(result, light, look.glow)
+        if look.rim:
+            mask = stretch(rim(look.rim.start, look.rim.opacity), part, strip.size)
+            result.paste(_rgb(look.rim.color), (0, 0), mask)
+        return result if noise is None else _grained(result, noise, top)
+
+    return by_strips(picture, finish)
+
+
+def _soft(picture: Image.Image, grade: ImageFilter.Color3DLUT) -> Image.Image:
+    """The graded picture, small and blurred: enlarged it is as soft as a large blur would make it."""
+    small = picture.resize(_small_size(picture), Image.Resampling.BOX, reducing_gap=2.0).filter(grade)
+    return soften(small, max(small.size) / 90)
+
+
+def _small_size(picture: Image.Image) -> tuple[int, int]:
+    scale = min(1.0, _GLOW_SIDE / max(picture.size))
+    return max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
 
 
 def _grade(colors: Colors, look: Look) -> Colors:
@@ -122,19 +145,20 @@ def _blend(below: Colors, color: Colors, mode: Mode) -> Colors:
     return np.asarray(result)
 
 
-def _grained(picture: Image.Image, amount: float) -> Image.Image:
-    """The same grain for the same size, so that one URL is always one picture."""
-    noise = np.random.default_rng(7).standard_normal((509, picture.width), dtype=np.float32) * amount
+def _noise(width: int, amount: float) -> Image.Image:
+    """Around a middle gray; the same for the same width, so that one URL is always one picture."""
+    noise = np.random.default_rng(7).standard_normal((_NOISE_ROWS, width), dtype=np.float32) * (2 * amount)
     # Fine grain has clumps: neighbours share a part of it.
     noise = (noise + 0.5 * (np.roll(noise, 1, 0) + np.roll(noise, 1, 1))) / np.float32(1.22)
+    return Image.fromarray(np.clip(noise + 128, 0, 255).astype(np.uint8))
 
-    def add(strip: Image.Image, top: int) -> Image.Image:
-        values = np.asarray(strip, dtype=np.float32)
-        rows = np.arange(top, top + strip.height) % len(noise)
-        middle = 1 - np.abs(values.mean(axis=-1, keepdims=True) / 127.5 - 1) * 0.6
-        return Image.fromarray(np.clip(values + noise[rows, :, None] * middle + 0.5, 0, 255).astype(np.uint8))
 
-    return by_strips(picture, add)
+def _grained(strip: Image.Image, noise: Image.Image, top: int) -> Image.Image:
+    """Soft light: noise on the middle tones, and less of it towards black and white."""
+    layer = Image.new("L", strip.size)
+    for row in range(-(top % _NOISE_ROWS), strip.height, _NOISE_ROWS):
+        layer.paste(noise, (0, row))
+    return ImageChops.soft_light(strip, Image.merge("RGB", (layer, layer, layer)))
 
 
 def _rgb(color: Hex) -> tuple[int, int, int]:
