@@ -99,7 +99,9 @@ def default_hold(step: Step) -> Hold:
 
 def _scale(job: _Job) -> Crop:
     bounds = job.bounds
-    if bounds is None and job.step.aspect:
+    if job.sides == 1 and "ignore_aspect_ratio" in job.step.flags:
+        bounds = job.wanted_width or job.width, job.wanted_height or job.height
+    elif bounds is None and job.step.aspect:
         bounds = job.width, job.width / job.step.aspect
     return _resized(job, bounds or job.picture)
 

@@ -23,7 +23,8 @@ from imagestore.imaging.pipeline import RenderRequest, Source, render
 from imagestore.imaging.planning import copy_side
 
 WIDTHS = (80, 200, 400, 800, 1200, 1600)
-COPY_SIDES = (640, 1280, 2048)
+COPY_SIDES = (512, 1024, 2048)
+COPY = "c_limit,h_{side},w_{side}/q_90:444"
 WANTED = 45.0
 
 
@@ -45,17 +46,14 @@ def made(text: str, source: Source) -> tuple[Image.Image, float]:
     return Image.open(io.BytesIO(answer.data)), time.process_time() - began
 
 
-def copies(full: Image.Image) -> dict[int, bytes]:
-    """Reduced copies by their long sides, as the service keeps them."""
-    kept = {}
-    for side in COPY_SIDES:
-        if side < max(full.size):
-            small = full.copy()
-            small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
-            written = io.BytesIO()
-            small.save(written, "JPEG", quality=95, subsampling="4:4:4")
-            kept[side] = written.getvalue()
-    return kept
+def copies(path: Path, longest: int) -> dict[int, bytes]:
+    """Reduced copies by their long sides, made as the service makes them."""
+    source = Source(data=path, format="jpeg")
+    texts = {side: COPY.format(side=side) for side in COPY_SIDES if side < longest}
+    return {
+        side: render(RenderRequest(transformation=text, source=source, format="jpeg")).data
+        for side, text in texts.items()
+    }
 
 
 def measure(path: Path) -> Iterator[tuple[int, str, float, float]]:
@@ -63,7 +61,7 @@ def measure(path: Path) -> Iterator[tuple[int, str, float, float]]:
     with Image.open(path) as image:
         full = to_srgb(ImageOps.exif_transpose(image), image.info.get("icc_profile")).convert("RGB")
     full.info.clear()
-    small = copies(full)
+    small = copies(path, max(full.size))
     for width in WIDTHS:
         if width >= full.width:
             continue

@@ -58,6 +58,8 @@ def planned(mode: str, picture: tuple[int, int], **given: Any) -> Crop:
         ("scale", {}, (1000, 500)),
         ("scale", {"w": 200, "flags": frozenset({"ignore_aspect_ratio"})}, (200, 500)),
         ("scale", {"h": 200, "flags": frozenset({"ignore_aspect_ratio"})}, (1000, 200)),
+        ("scale", {"w": 200, "flags": frozenset({"ignore_aspect_ratio"})}, (200, 500)),
+        ("scale", {"h": 200, "flags": frozenset({"ignore_aspect_ratio"})}, (1000, 200)),
         ("scale", {"w": 200, "aspect": 1.0, "flags": frozenset({"ignore_aspect_ratio"})}, (200, 200)),
         ("fit", {"w": 200, "h": 200}, (200, 100)),
         ("fit", {"w": 2000, "h": 2000}, (2000, 1000)),
