@@ -30,7 +30,7 @@ from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.text import draw_text
 from imagestore.imaging.formats import animates, by_name
 from imagestore.imaging.geometry import Box
-from imagestore.imaging.limits import Limits
+from imagestore.imaging.limits import Limits, Tally
 from imagestore.imaging.steps import STEPS, fill_background
 
 
@@ -133,6 +133,8 @@ class _Walk:
             animated=animates(by_name(self._request.format), self.output, format),
             faces=source.faces,
         )
+        # It came in within the limits of its time, which may have been others.
+        Tally(self._request.limits).canvas(negative.width, negative.height, negative.frames)
         return Canvas(negative)
 
     def carry_out(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageFile
 
-from imagestore.core.errors import InvalidTransformation
+from imagestore.core.errors import ImageLimitExceeded, InvalidTransformation
 from imagestore.imaging.geometry import Box
+from imagestore.imaging.limits import Limits
 from imagestore.imaging.pipeline import Rendered, RenderRequest, Source, render
 from imagestore.imaging.planning import PROPORTIONAL
 from tests import pictures
@@ -222,3 +223,8 @@ def test_nothing_of_the_originals_metadata_is_in_the_answer() -> None:
             assert not dict(image.getexif()).keys() & {0x0112, 0x8825}
             assert "comment" not in image.info and not image.info.get("icc_profile")
         assert b"secret" not in answer.data
+
+
+def test_a_picture_beyond_the_limits_is_not_decoded() -> None:
+    with pytest.raises(ImageLimitExceeded, match="pixels"):
+        rendered("w_10", limits=Limits(pixels=900_000))
