@@ -185,6 +185,17 @@ def test_a_border_follows_round_corners_without_a_seam() -> None:
     assert pixels[pixels[..., 3] > 8][:, :3].min() >= 250
 
 
+@pytest.mark.parametrize("wide", [1, 127, 128, 300])
+def test_a_border_may_be_wider_than_the_picture_is_high(wide: int) -> None:
+    drawn = quarters(200, 150)
+    image = one(drawn, border=Border(wide, Color(*RED, 200)))
+    assert image.size == (200 + 2 * wide, 150 + 2 * wide)
+    inner = image.crop((wide, wide, wide + 200, wide + 150))
+    assert inner.convert("RGB").tobytes() == drawn.tobytes()
+    assert inner.getchannel("A").getextrema() == (255, 255)
+    assert corners(image) == [(*RED, 200)] * 4
+
+
 def test_a_translucent_border_lets_nothing_of_itself_under_the_picture() -> None:
     glass = Image.new("RGBA", (40, 40), (*GREEN, 100))
     image = one(glass, border=Border(4, Color(*RED, 128)))

@@ -69,8 +69,9 @@ def _joined(frame: Image.Image, ring: Image.Image, fill: tuple[int, int, int], w
     for top in range(0, ring.height, _BAND):
         bottom = min(top + _BAND, ring.height)
         inner = Image.new("RGBA", (ring.width, bottom - top))
-        part = frame.crop((0, max(top - wide, 0), frame.width, min(bottom - wide, frame.height)))
-        if part.height > 0:
+        first, last = max(top - wide, 0), min(bottom - wide, frame.height)
+        if first < last:
+            part = frame.crop((0, first, frame.width, last))
             inner.paste(part.convert("RGBA"), (wide, max(wide - top, 0)))
         pixels = np.asarray(inner).astype(np.float32)
         edge = np.asarray(ring.crop((0, top, ring.width, bottom))).astype(np.float32)
