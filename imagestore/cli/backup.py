@@ -221,7 +221,7 @@ def _print_restore(report: RestoreReport, dry_run: bool) -> None:
         click.echo(f"... and {report.problems.omitted} more", err=True)
     added = "would come back" if dry_run else "came back"
     rows = []
-    for name in ("buckets", "credentials", "images", "versions", "blobs"):
+    for name in ("buckets", "credentials", "transformations", "images", "versions", "blobs"):
         counts: Counts = getattr(report, name)
         parts = [f"{counts.added} {added}", f"{counts.kept} there"]
         parts += [f"{counts.changed} {'mended' if name == 'blobs' else 'renewed'}"] if counts.changed else []

@@ -27,7 +27,7 @@ from imagestore import __version__
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.image import Digest
 from imagestore.core.streams import Blob, Spool
-from imagestore.store.snapshot import COLLECTIONS, Collection, document_of
+from imagestore.store.snapshot import COLLECTIONS, NEWER, Collection, document_of
 
 FORMAT = "imagestore-backup"
 REVISION = 1
@@ -78,11 +78,15 @@ class Index:
         if not isinstance(told.get("id"), str) or not re.fullmatch(_ID, told["id"]):
             raise BackupUnusable("The backup's index names no backup: it was altered.")
         for part, kind in zip(parts, kinds, strict=True):
-            if not isinstance(part, dict) or set(part) != set(COLLECTIONS):
+            if not isinstance(part, dict) or set(part) | NEWER != set(COLLECTIONS):
                 raise BackupUnusable("The backup's index does not tell of every collection: it was altered.")
             if not all(type(value) is kind for value in part.values()):
                 raise BackupUnusable("The backup's index has values of a wrong kind: it was altered.")
-        return cls(told["id"], *parts)
+        nothing = (0, 0, hashlib.sha256().hexdigest())
+        return cls(
+            told["id"],
+            *(dict.fromkeys(NEWER, none) | part for part, none in zip(parts, nothing, strict=True)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

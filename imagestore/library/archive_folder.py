@@ -24,7 +24,7 @@ from imagestore.library.archive import (
     read_small,
     take_whole,
 )
-from imagestore.store.snapshot import Collection
+from imagestore.store.snapshot import NEWER, Collection
 
 _OURS = {"blobs", "documents", "lost+found", MANIFEST, f".{MANIFEST}.part"}
 
@@ -149,6 +149,8 @@ class FolderSource:
         try:
             return (self._folder / self._index.path(collection)).open("rb")
         except FileNotFoundError:
+            if collection in NEWER and not self._index.sizes[collection]:
+                return Path(os.devnull).open("rb")
             raise BackupUnusable(f"{self._index.path(collection)} is missing from the backup.") from None
 
     def take(self, digest: Digest, size: int, *, wanted: bool) -> Spool | None:

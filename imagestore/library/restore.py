@@ -95,10 +95,15 @@ class Restore:
     def _put_registry(self) -> None:
         report = self._report
         for row in self._rows("buckets"):
-            change, generation = self._names.add_bucket(row)
+            change, generation = self._names.add_named("buckets", row)
             report.buckets.note(change)
             if change is not Change.KEPT and generation != row["generation"]:
                 self._aliases.forget_bucket(row["_id"], generation)
+        for row in self._rows("transformations"):
+            change, generation = self._names.add_named("transformations", row)
+            report.transformations.note(change)
+            if change is not Change.KEPT and generation != row["generation"]:
+                self._aliases.forget_transformation(row["_id"]["bucket"], row["_id"]["name"], generation)
         for row in self._rows("credentials"):
             change = self._names.add_credential(row)
             report.credentials.note(change)

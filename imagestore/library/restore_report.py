@@ -50,6 +50,7 @@ class RestoreReport:
 
     buckets: Counts = field(default_factory=Counts)
     credentials: Counts = field(default_factory=Counts)
+    transformations: Counts = field(default_factory=Counts)
     images: Counts = field(default_factory=Counts)
     versions: Counts = field(default_factory=Counts)
     blobs: Counts = field(default_factory=Counts)

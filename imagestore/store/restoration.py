@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Literal
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
@@ -57,22 +58,23 @@ class Restoration:
     def __init__(self, mongo: Mongo, *, dry_run: bool = False) -> None:
         self._mongo = mongo
         self._dry_run = dry_run
-        self._buckets = mongo.collection("buckets")
         self._credentials = mongo.collection("credentials")
         self._images = mongo.collection("images")
         self._versions = mongo.collection("versions")
         self._claims = mongo.collection("claims")
 
-    def add_bucket(self, row: Document) -> tuple[Change, int]:
-        """A bucket that the store has stays as it is; one that was deleted comes back.
+    def add_named(
+        self, collection: Literal["buckets", "transformations"], row: Document
+    ) -> tuple[Change, int]:
+        """A bucket, or a name, that the store has stays as it is; one that was deleted comes back.
 
         With the generation that it has afterwards.
         """
         for _ in range(TRIES):
             with self._mongo.reading():
-                current = self._buckets.find_one({"_id": row["_id"]})
+                current = self._mongo.collection(collection).find_one({"_id": row["_id"]})
             if current is None:
-                if self._insert("buckets", row):
+                if self._insert(collection, row):
                     return Change.ADDED, row["generation"]
                 continue
             if current["live"] or not row["live"]:
@@ -80,7 +82,7 @@ class Restoration:
             generation = max(current["generation"], row["generation"]) + 1
             seen = {"_id": row["_id"], "live": False, "generation": current["generation"]}
             fields = {name: value for name, value in row.items() if name != "_id"}
-            if self._update("buckets", seen, {"$set": fields | {"generation": generation}}):
+            if self._update(collection, seen, {"$set": fields | {"generation": generation}}):
                 return Change.ADDED, generation
         raise _contention()
 

@@ -19,8 +19,10 @@ from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import VISIBILITIES, Facts
 from imagestore.store.mongo import Document, Mongo
 
-Collection = Literal["buckets", "credentials", "images", "versions"]
-COLLECTIONS: tuple[Collection, ...] = ("buckets", "credentials", "images", "versions")
+Collection = Literal["buckets", "credentials", "transformations", "images", "versions"]
+COLLECTIONS: tuple[Collection, ...] = ("buckets", "credentials", "transformations", "images", "versions")
+NEWER: frozenset[Collection] = frozenset({"transformations"})
+"""Backups of imagestore 0.1 do not have these."""
 
 PAGE = 1000
 READ_TRIES = 4
@@ -28,6 +30,7 @@ READ_TRIES = 4
 _ORDERS: dict[Collection, tuple[tuple[str, int], ...]] = {
     "buckets": (("_id", ASCENDING),),
     "credentials": (("_id", ASCENDING),),
+    "transformations": (("_id", ASCENDING),),
     "images": (("bucket", ASCENDING), ("key", ASCENDING)),
     "versions": (("bucket", ASCENDING), ("key", ASCENDING), ("number", DESCENDING)),
 }
@@ -178,6 +181,13 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "buckets": lambda value: value is None or _is_texts(value),
         "description": _is(str),
         "created": _is(datetime),
+    },
+    "transformations": {
+        "_id": lambda value: type(value) is dict and _is_texts([*value, *value.values()]) and len(value) == 2,
+        "live": _is(bool),
+        "text": lambda value: value is None or type(value) is str,
+        "changed": _is(datetime),
+        "generation": _is_count,
     },
     "images": {
         "bucket": _is(str),

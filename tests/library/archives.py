@@ -20,6 +20,7 @@ from imagestore.library.restore_report import RestoreReport
 from imagestore.store.documents import Naming
 from imagestore.store.mongo import Document
 from imagestore.store.registry import CredentialRecord, Registry
+from imagestore.store.transformations import Transformations
 from tests.library.stored import Stored
 from tests.store.samples import BUCKET, facts, put, read
 
@@ -36,6 +37,10 @@ def fill(stored: Stored) -> None:
     registry.set_live("closed", False)
     for key, buckets in (("ISALL", None), ("ISSOME", ("others", BUCKET))):
         registry.add_credential(CredentialRecord(key, ("read", "write"), buckets, "for\u2028tests", THEN))
+    named = Transformations(stored.mongo)
+    for name in ("thumb", "gone"):
+        named.put(BUCKET, name, "c_fill,w_100")
+    named.drop(BUCKET, "gone")
     stored.put("large", DATA)
     stored.put("a/ü\U0001f304", SMALL[0])
     stored.put("a/history", SMALL[1])
@@ -55,6 +60,7 @@ def state(stored: Stored) -> dict[str, list[Document]]:
     orders = {
         "buckets": ["_id"],
         "credentials": ["_id"],
+        "transformations": ["_id"],
         "images": ["bucket", "key"],
         "versions": ["bucket", "key", "number"],
     }

@@ -36,7 +36,13 @@ def test_everything_comes_back_equal(
     fill(stored)
     before, bytes_before = state(stored), contents(stored)
     taken = archives(form).backup(stored)
-    assert taken.counts == {"buckets": 3, "credentials": 2, "images": 6, "versions": 7}
+    assert taken.counts == {
+        "buckets": 3,
+        "credentials": 2,
+        "transformations": 2,
+        "images": 6,
+        "versions": 7,
+    }
     assert (taken.copied, taken.kept, taken.gone, dict(taken.lost.counts)) == (5, 0, 0, {})
     wipe(stored)
     report = archives(form).restore(stored)

@@ -5,6 +5,8 @@ This file is longer than 300 lines because every case of one verb is easier foun
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -213,7 +215,7 @@ def test_when_the_newest_is_damaged_the_one_before_it_stands_in(stored: Stored, 
     assert read(stored.blobs, stored.documents.find_image(BUCKET, "image").version.blob) == SMALL[1]
 
 
-@pytest.mark.parametrize("name", ["buckets", "credentials", "images", "versions"])
+@pytest.mark.parametrize("name", ["buckets", "credentials", "transformations", "images", "versions"])
 def test_altered_documents_are_refused_before_anything_is_written(
     stored: Stored, folder: Archives, name: str
 ) -> None:
@@ -225,6 +227,25 @@ def test_altered_documents_are_refused_before_anything_is_written(
     with pytest.raises(BackupUnusable, match=f"{name}.jsonl is damaged"):
         folder.restore(stored)
     assert stored.mongo.database.list_collection_names() == []
+
+
+def test_a_backup_from_before_there_were_named_transformations(stored: Stored, folder: Archives) -> None:
+    stored.put("image", SMALL[0])
+    folder.backup(stored)
+    wipe(stored)
+    [path] = folder.path.glob("documents/*/transformations.jsonl")
+    path.unlink()
+    [index] = folder.path.glob("documents/*/index.json")
+    told = json.loads(index.read_text())
+    for part in ("counts", "sizes", "digests"):
+        del told[part]["transformations"]
+    index.write_text(json.dumps(told))
+    manifest = folder.path / "MANIFEST.json"
+    kept = json.loads(manifest.read_text())
+    kept["index_digest"] = hashlib.sha256(index.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(kept))
+    report = folder.restore(stored)
+    assert (report.images.added, report.transformations.added) == (1, 0)
 
 
 @FORMS
