@@ -42,19 +42,16 @@ NAMES = {name: digits for name, _, digits in (each.partition("=") for each in _N
 }
 """CSS Color Module Level 4, section 6.1: name → digits."""
 
-_PREFIXED = re.compile(r"(?:rgba?:|#)([0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})")
-_BARE = re.compile(r"[0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4}")
+_DIGITS = re.compile(r"(?:rgba?:|#)?([0-9a-f]{8}|[0-9a-f]{6}|[0-9a-f]{3,4})")
 
 
-def read_color(text: str, *, bare: bool = False) -> Color:
-    """`rgb:ff8800`, `#f80` or a name; with `bare`, digits alone too. Raises Unfit."""
+def read_color(text: str) -> Color:
+    """A name, or digits: `rgb:ff8800`, `#f80`, `ff8800`. Raises Unfit."""
     lower = text.lower()
     if lower in NAMES:
         return _of_digits(NAMES[lower])
-    if match := _PREFIXED.fullmatch(lower):
+    if match := _DIGITS.fullmatch(lower):
         return _of_digits(match[1])
-    if bare and _BARE.fullmatch(lower):
-        return _of_digits(lower)
     raise Unfit
 
 

@@ -73,7 +73,7 @@ EFFECTS: dict[str, tuple[Argument, ...]] = {
     "unsharp_mask": (number(100, 1, 2000),),
     "oil_paint": (number(30, 0, 100),),
     "vignette": (number(20, 0, 100),),
-    "cartoonify": (number(50, 0, 100), number(0, 0, 100)),
+    "cartoonify": (number(50, 0, 100), number(0, 0, 100), word("color", "color", "bw")),
     "shadow": (number(40, 0, 100),),
     "outline": (word("outer", "inner", "inner_fill", "outer", "fill"), number(5, 1, 100), number(0, 0, 2000)),
     "gradient_fade": (number(20, 0, 100), word("plain", "plain", "symmetric", "symmetric_pad")),

@@ -1,16 +1,15 @@
-"""What gravities, backgrounds, effects and qualities may be: kinds of values with parts of their own."""
+"""What gravities, backgrounds and effects may be: kinds of values with parts of their own."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, cast
 
 from imagestore.core.transformation import colors
 from imagestore.core.transformation.effects import EFFECTS, Argument
-from imagestore.core.transformation.kinds import NOWHERE, Amount, Choice, Hue, Kind, words_of
+from imagestore.core.transformation.kinds import Amount, Choice, Hue, Kind, words_of
 from imagestore.core.transformation.literals import Unfit, write_value
-from imagestore.core.transformation.model import Color, Effect, Fill, Gravity, Quality, Scope
+from imagestore.core.transformation.model import Color, Effect, Fill, Gravity, Scope
 
 COMPASS = (
     *("north_west", "north", "north_east", "west", "center", "east"),
@@ -31,7 +30,14 @@ class Hold:
         "custom": (*COMPASS, "auto", "face", "faces"),
         "auto": ("face", "faces"),
     }
-    _SAME: Mapping[str, str] = {"auto:subject": "auto", "auto:classic": "auto"}
+    _SAME: Mapping[str, str] = {
+        "auto:subject": "auto",
+        "auto:classic": "auto",
+        "adv_face": "face",
+        "adv_faces": "faces",
+        "auto:adv_face": "auto:face",
+        "auto:adv_faces": "auto:faces",
+    }
 
     def tidy(self, text: str) -> str:
         self._split(text)
@@ -93,7 +99,7 @@ class HueOrAuto:
 
     takes = f"{colors.TAKES}; or auto"
 
-    _color = Hue(bare=True)
+    _color = Hue()
 
     def tidy(self, text: str) -> str:
         return text if text == "auto" else self._color.tidy(text)
@@ -191,7 +197,7 @@ def _kind_of(argument: Argument) -> Kind:
     if argument.kind == "number":
         return Amount(argument.low, argument.high, argument.whole)
     if argument.kind == "color":
-        return HueOrAuto() if argument.default == "auto" else Hue(bare=True)
+        return HueOrAuto() if argument.default == "auto" else Hue()
     return Choice(argument.words)
 
 
@@ -271,25 +277,3 @@ def _pair_tints(said: Sequence[str]) -> list[str]:
 
 def _spread(count: int) -> list[float]:
     return [50.0] if count == 1 else [round(100 * each / (count - 1), 6) for each in range(count)]
-
-
-class Grade:
-    """A quality: `80`, `80:444`, `auto`, `auto:eco`."""
-
-    takes = "1 to 100, or auto with :low, :eco, :good or :best; :420 or :444 may follow"
-    _LEVELS = ("low", "eco", "good", "best")
-    _value = Amount(1, 100)
-
-    def read(self, text: str) -> Quality:
-        first, *rest = text.split(":")
-        chroma = cast("Literal['420', '444']", rest.pop()) if rest and rest[-1] in ("420", "444") else None
-        if first == "auto" and len(rest) <= 1 and (not rest or rest[0] in self._LEVELS):
-            level = cast("Literal['low', 'eco', 'good', 'best']", rest[0] if rest else "good")
-            return Quality(auto=level, chroma=chroma)
-        if rest:
-            raise Unfit
-        return Quality(value=round(self._value.read(first, NOWHERE)), chroma=chroma)
-
-    def write(self, quality: Quality) -> str:
-        first = f"auto:{quality.auto}" if quality.auto else str(quality.value)
-        return f"{first}:{quality.chroma}" if quality.chroma else first

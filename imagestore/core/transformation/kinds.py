@@ -197,14 +197,11 @@ class Hue:
 
     takes = colors.TAKES
 
-    def __init__(self, *, bare: bool = False) -> None:
-        self._bare = bare
-
     def tidy(self, text: str) -> str:
-        return text if is_variable(text) else colors.write_color(colors.read_color(text, bare=self._bare))
+        return text if is_variable(text) else colors.write_color(colors.read_color(text))
 
     def read(self, text: str, scope: Scope) -> Color:
-        return colors.read_color(words_of(text, scope), bare=self._bare)
+        return colors.read_color(words_of(text, scope))
 
 
 def _round(number: float) -> int:

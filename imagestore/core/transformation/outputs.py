@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Literal, cast
 
-from imagestore.core.transformation.features import Grade
 from imagestore.core.transformation.flags import output_flag, split_flags
 from imagestore.core.transformation.kinds import NOWHERE, Amount
 from imagestore.core.transformation.literals import Unfit
-from imagestore.core.transformation.model import Output
+from imagestore.core.transformation.model import Output, Quality
 from imagestore.core.transformation.parameters import refusal
 from imagestore.core.transformation.sources import read_key, write_key
+
+
+class Grade:
+    """A quality: `80`, `80:444`, `auto`, `auto:eco`."""
+
+    takes = "1 to 100, or auto with :low, :eco, :good or :best; :420 or :444 may follow"
+    _LEVELS = ("low", "eco", "good", "best")
+    _value = Amount(1, 100)
+
+    def read(self, text: str) -> Quality:
+        first, *rest = text.split(":")
+        chroma = cast("Literal['420', '444']", rest.pop()) if rest and rest[-1] in ("420", "444") else None
+        if first == "auto" and len(rest) <= 1 and (not rest or rest[0] in self._LEVELS):
+            level = cast("Literal['low', 'eco', 'good', 'best']", rest[0] if rest else "good")
+            return Quality(auto=level, chroma=chroma)
+        if rest:
+            raise Unfit
+        return Quality(value=round(self._value.read(first, NOWHERE)), chroma=chroma)
+
+    def write(self, quality: Quality) -> str:
+        first = f"auto:{quality.auto}" if quality.auto else str(quality.value)
+        return f"{first}:{quality.chroma}" if quality.chroma else first
+
 
 FORMATS: Mapping[str, str] = {
     "auto": "auto",

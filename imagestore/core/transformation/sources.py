@@ -40,9 +40,12 @@ _STYLES: dict[str, tuple[str, Any]] = {
     "strikethrough": ("strikethrough", True),
     "stroke": ("stroke", True),
     **{align: ("align", align) for align in ("left", "center", "right", "justify", "start", "end")},
-    **dict.fromkeys(("normal", "none"), ("", None)),
+    **dict.fromkeys(("normal", "none", "medium", "style", "align"), ("", None)),
 }
-_ALSO = {"thin": "light"}
+_ALSO = {
+    **dict.fromkeys(("thin", "extralight"), "light"),
+    **dict.fromkeys(("semibold", "extrabold", "black", "heavy"), "bold"),
+}
 """Other words for a style."""
 _IGNORED = ("antialias", "hinting")
 """How letters are rasterised at the sizes of screens of old: nothing to choose here."""

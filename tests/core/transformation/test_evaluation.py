@@ -229,7 +229,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "message"), REFUSED.items())
 def test_what_does_not_fit_the_picture(text: str, message: str) -> None:
     with pytest.raises(InvalidTransformation) as raised:
-        step_of(text, scope(name="Ada", half=Length(0.5)))
+        step_of(text, scope(name="Zoe", half=Length(0.5)))
     assert message in raised.value.message
 
 

@@ -46,14 +46,17 @@ def oil_paint(picture: Image.Image, around: Surroundings, strength: float) -> Im
     return painted.resize(picture.size, Image.Resampling.BICUBIC)
 
 
-def cartoonify(picture: Image.Image, around: Surroundings, line: float, reduction: float) -> Image.Image:
-    """Flat colours within dark lines. `line` is how heavy those are, `reduction` how few colours are left."""
+def cartoonify(
+    picture: Image.Image, around: Surroundings, line: float, reduction: float, tone: str = "color"
+) -> Image.Image:
+    """Flat colours within dark lines. `line` is how heavy those are, `reduction` how few colours are left;
+    of `tone` bw no colour is."""
     small = picture.copy()
     small.thumbnail((_LINED_SIDE, _LINED_SIDE), Image.Resampling.LANCZOS, reducing_gap=2.0)
     smooth = small
     for size in (5, 5, 7):
         smooth = smooth.filter(ImageFilter.MedianFilter(size))
-    flat = mix(_levelled(smooth, reduction), saturate(1.35))
+    flat = mix(_levelled(smooth, reduction), saturate(0 if tone == "bw" else 1.35))
     if line > 0:
         flat = ImageChops.multiply(flat, _lines(smooth, line).convert("RGB"))
     return flat.resize(picture.size, Image.Resampling.BICUBIC)

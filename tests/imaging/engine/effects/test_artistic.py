@@ -53,6 +53,13 @@ def test_a_cartoon_has_few_colors_and_dark_lines() -> None:
     assert distinct(effect("cartoonify:0:100", before)) < distinct(effect("cartoonify:0:0", before))
 
 
+def test_a_cartoon_in_black_and_white_has_no_color() -> None:
+    before = patches()
+    grey = values(effect("cartoonify:60:bw", before))
+    assert np.ptp(grey, axis=-1).max() <= 1
+    assert np.ptp(values(effect("cartoonify:60", before)), axis=-1).max() > 50
+
+
 def test_heavier_lines_are_darker() -> None:
     light = [brightness(effect(f"cartoonify:{each}", patches())) for each in (0, 30, 60, 100)]
     assert light == sorted(light, reverse=True)
