@@ -115,7 +115,8 @@ class Shaper:
         return length(text, face, self.size, "rtl" if level % 2 else "ltr")
 
     def spaced(self, text: str, face: Face, level: int) -> list[tuple[str, float]]:
-        """Each cluster, as seen from the left, and how far it is from its start to that of the next one."""
+        """Each cluster, as seen from the left, and how far it is from its start to that of the next one,
+        which never lies before it."""
         parts = clusters(text)
         way = "rtl" if level % 2 else "ltr"
         result = []
@@ -123,7 +124,7 @@ class Shaper:
             both, rest = (
                 length(each, face, self.size, way, UNTIED) for each in (this + following, following)
             )
-            result.append((this, both - rest + self.spacing))
+            result.append((this, max(0.0, both - rest + self.spacing)))
         return result[::-1] if level % 2 else result
 
     def _measured(self, text: str) -> float:

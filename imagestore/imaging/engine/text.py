@@ -47,7 +47,7 @@ def draw_text(text: Text, step: Step) -> Image.Image:
     stroke = step.border.width if text.stroke and step.border else 0
     lines = _lines(text, shaper, step)
     baselines, size = _measured(lines, shaper, text)
-    margin = math.ceil(text.size / 2) + stroke
+    margin = math.ceil(text.size / 2 + max(0, -text.letter_spacing)) + stroke
     count = sum(len(clusters(run.text)) for line in lines for run in line.runs)
     _check(size, margin, count * (text.size + 2 * stroke) ** 2)
     canvas = _Canvas((size[0] + 2 * margin, size[1] + 2 * margin), text.size, stroke)
@@ -56,7 +56,8 @@ def draw_text(text: Text, step: Step) -> Image.Image:
     picture = canvas.painted(step.color or _BLACK, step.border.color if step.border else _BLACK)
     if "text_no_trim" in step.flags:
         room = margin - stroke - round(text.size * _PADDING)
-        picture = picture.crop((room, room, picture.width - room, picture.height - room))
+        right, bottom = max(room + 1, picture.width - room), max(room + 1, picture.height - room)
+        picture = picture.crop((room, room, right, bottom))
     else:
         picture = picture.crop(picture.getchannel("A").getbbox() or (0, 0, 1, 1))
     if isinstance(step.background, Color):
@@ -196,6 +197,8 @@ class _Canvas:
 
     def rule(self, left: float, right: float, top: int, thickness: int) -> None:
         ends = (round(left), round(right) - 1)
+        if ends[1] < ends[0]:
+            return
         ImageDraw.Draw(self._letters).rectangle((ends[0], top, ends[1], top + thickness - 1), 255)
         if self._outlines:
             wide, high = self._stroke, top + thickness - 1 + self._stroke

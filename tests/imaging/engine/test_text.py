@@ -413,3 +413,15 @@ def test_no_text_is_too_odd():
         )
         picture = draw(text, Step(crop="fit", width=Length(60)), size=18, align="justify", letter_spacing=1)
         assert isinstance(picture, Image.Image)
+
+
+@pytest.mark.parametrize("text", ["a b c", "é", "שלום W", "हिन्दी 😀"])
+@pytest.mark.parametrize("align", ["left", "center", "justify"])
+def test_letters_may_lie_on_one_another(text, align):
+    spaced = draw(
+        text, size=30, letter_spacing=-400, underline=True, strikethrough=True, align=align, italic=True
+    )
+    assert 1 < spaced.width <= draw(text, size=30, underline=True, italic=True).width + 1
+    assert ink(spaced).getbbox() == (0, 0, *spaced.size)
+    kept = Step(flags=frozenset({"text_no_trim"}), background=RED)
+    assert min(draw(text, kept, size=1, letter_spacing=-400, align=align).size) >= 1
