@@ -28,6 +28,12 @@ def rgb(space: str) -> bytes:
     return _profile(b"RGB ", b"XYZ ", tags | {b"wtpt": _xyz(_D50)}, space)
 
 
+def grey(exponent: float) -> bytes:
+    """A profile for greys whose curve has that exponent."""
+    curve = struct.pack(">4sIIH", b"curv", 0, 1, round(exponent * 256))
+    return _profile(b"GRAY", b"XYZ ", {b"kTRC": curve, b"wtpt": _xyz(_D50)}, "grey")
+
+
 def to_srgb(space: str, color: tuple[int, int, int]) -> tuple[int, ...]:
     """What a colour of the space is in sRGB, cut to what sRGB has."""
     linear = (np.array(color) / 255) ** SPACES[space][1]

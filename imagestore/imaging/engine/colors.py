@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -10,6 +11,8 @@ from PIL import Image, ImageCms
 _SRGB = ImageCms.createProfile("sRGB")
 _SPACES = {"RGB": "RGB ", "RGBA": "RGB ", "L": "GRAY", "LA": "GRAY", "CMYK": "CMYK", "LAB": "Lab "}
 """Mode → the colour space that a profile for it has (ICC.1, 7.2.6)."""
+
+_OPAQUE = {"RGBA": "RGB", "LA": "L"}
 
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _SIXTEEN_BITS = 65_535
@@ -22,9 +25,11 @@ def expand(image: Image.Image) -> Image.Image:
     """
     if image.mode in _WIDE:
         image = _narrow(image)
-    if image.has_transparency_data and image.mode != "RGBA":
+    if image.mode in ("RGBA", "LA"):
+        return image
+    if image.has_transparency_data:
         return image.convert("RGBA")
-    if image.mode in ("L", "RGB", "RGBA", "CMYK", "LAB"):
+    if image.mode in ("L", "RGB", "CMYK", "LAB"):
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
 
@@ -34,29 +39,37 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
     A profile that is broken says nothing of the colours, and a picture without one is taken for sRGB.
     """
-    alpha = "A" in image.getbands() and image.mode != "LAB"
-    mode = "RGBA" if alpha else "RGB"
-    source = _open_profile(profile, image.mode) if profile else None
-    if image.mode == "LAB":
+    mode = "RGBA" if image.mode in ("RGBA", "LA") else "RGB"
+    transform = _transform_to_srgb(profile or b"", image.mode)
+    if transform is None:
+        return image if image.mode == mode else image.convert(mode)
+    plain = ImageCms.applyTransform(image.convert(_OPAQUE.get(image.mode, image.mode)), transform)
+    assert plain is not None  # it is not done in place
+    if mode == "RGBA":
+        plain.putalpha(image.getchannel("A"))
+    return plain
+
+
+@lru_cache(maxsize=4)
+def _transform_to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From colours of `mode` under that profile, None where they are sRGB's already. Kept, since making one
+    takes longer than using it, and the photos of a phone all have the same."""
+    source = _open_profile(profile, mode) if profile else None
+    if mode == "LAB":
         source = source or ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    if source is not None:
-        channel = image.getchannel("A") if alpha else None
-        try:
-            plain = ImageCms.profileToProfile(
-                image.convert("RGB") if image.mode == "RGBA" else image,
-                source,
-                _SRGB,
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-        except (ImageCms.PyCMSError, ValueError):
-            plain = None
-        if plain is not None:
-            if channel is not None:
-                plain.putalpha(channel)
-            return plain
-    return image if image.mode == mode else image.convert(mode)
+    if source is None:
+        return None
+    try:
+        return ImageCms.buildTransform(
+            source,
+            _SRGB,
+            _OPAQUE.get(mode, mode),
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, ValueError):
+        return None
 
 
 def drop_opaque_alpha(image: Image.Image) -> Image.Image:

@@ -109,6 +109,15 @@ def test_a_profile_counts_under_alpha_too() -> None:
     assert frame.getpixel((8, 8)) == pytest.approx((*profiles.to_srgb("display-p3", COLOR), 90), abs=2)
 
 
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_greys_have_profiles_too(mode: str) -> None:
+    image = Image.new(mode, (16, 16), 100 if mode == "L" else (100, 50))  # type: ignore[arg-type]
+    frame = developed(written(image, "PNG", icc_profile=profiles.grey(1.0))).frames[0]
+    linear = 100 / 255
+    value = round(255 * (1.055 * linear ** (1 / 2.4) - 0.055))
+    assert frame.getpixel((8, 8)) == pytest.approx((value,) * 3 + ((50,) if mode == "LA" else ()), abs=2)
+
+
 @pytest.mark.parametrize("profile", [b"", b"nonsense", profiles.rgb("display-p3")[:200], profiles.cmyk()])
 def test_a_profile_that_is_broken_or_of_another_space_says_nothing(profile: bytes) -> None:
     data = written(Image.new("RGB", (16, 16), COLOR), "PNG", icc_profile=profile or None)
