@@ -46,6 +46,7 @@ class Installation:
     libraries: Mapping[str, str]
     formats: Mapping[str, str]
     shaping: str
+    faces: bool
     fast_parser: bool
     servers: tuple[Server, ...]
     files: int | None
@@ -66,6 +67,7 @@ def look(place: Place) -> Installation:
         libraries={name: _version(name) for name in LIBRARIES},
         formats=abilities(),
         shaping=shaping(),
+        faces=find_spec("cv2") is not None,
         fast_parser=find_spec("gunicorn_h1c") is not None,
         servers=tuple(servers),
         files=None if hard == resource.RLIM_INFINITY else hard,
@@ -129,6 +131,16 @@ def texts(here: Installation) -> Iterator[Finding]:
         yield problem("Pillow here has no raqm: texts cannot be drawn on pictures.", advice)
 
 
+def faces(here: Installation) -> Iterator[Finding]:
+    if here.faces:
+        yield ok("Faces are found by OpenCV.")
+    else:
+        yield warning(
+            "Faces are not looked for: g_face and e_blur_faces are errors.",
+            "pip install 'imagestore[faces]'.",
+        )
+
+
 def http_parser(here: Installation) -> Iterator[Finding]:
     if here.fast_parser:
         yield ok("HTTP is parsed by gunicorn's parser in C.")
@@ -164,5 +176,5 @@ def traces(here: Installation) -> Iterator[Finding]:
 
 
 INSTALLATION = Subject(
-    "installation", look, (python, libraries, formats, texts, http_parser, servers, open_files, traces)
+    "installation", look, (python, libraries, formats, texts, faces, http_parser, servers, open_files, traces)
 )
