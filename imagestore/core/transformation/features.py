@@ -157,7 +157,8 @@ class Manner:
 
     def _narrowed(self, name: str, unfit: Unfit) -> Unfit:
         """The same about this effect alone, instead of about all of them."""
-        return Unfit(unfit.reason, f"{name} with {describe(self._kinds[name])}")
+        arguments = (f"<{kind.takes}>" for kind in self._kinds[name])
+        return Unfit(unfit.reason, ":".join([name, *arguments]))
 
     def _split(self, text: str) -> tuple[str, list[str]]:
         name, *parts = text.split(":")
@@ -174,19 +175,19 @@ class Manner:
     def _place(self, name: str, arguments: Sequence[str]) -> list[str | None]:
         """Each argument in its place: words find their own, so that they may be left out or come first."""
         table = self._table[name]
-        places: list[str | None] = [None] * len(table)
+        places: dict[int, str | None] = {}
         for said in arguments:
             fitting = (
                 number
                 for number, argument in enumerate(table)
-                if places[number] is None and (said in argument.words or argument.kind != "word")
+                if number not in places and (not said or said in argument.words or argument.kind != "word")
                 if not any(said in other.words for other in table[:number] + table[number + 1 :])
             )
             number = next(fitting, None)
             if number is None:
                 raise Unfit
             places[number] = said or None
-        return places
+        return [places.get(number) for number in range(len(table))]
 
 
 def _plain(default: float | str) -> str:
@@ -199,10 +200,6 @@ def _kind_of(argument: Argument) -> Kind:
     if argument.kind == "color":
         return HueOrAuto() if argument.default == "auto" else Hue()
     return Choice(argument.words)
-
-
-def describe(kinds: Sequence[Kind]) -> str:
-    return "; then ".join(f"{number}. {kind.takes}" for number, kind in enumerate(kinds, 1)) or "no argument"
 
 
 def _whole_colors(parts: Sequence[str]) -> Iterator[str]:

@@ -149,20 +149,18 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of some words; `aliases` are others that mean one of them."""
+    """One of some words."""
 
     words: tuple[str, ...]
-    aliases: tuple[tuple[str, str], ...] = ()
 
     @property
     def takes(self) -> str:
         return f"one of {', '.join(self.words)}"
 
     def tidy(self, text: str) -> str:
-        word = dict(self.aliases).get(text, text)
-        if word not in self.words:
+        if text not in self.words:
             raise Unfit
-        return word
+        return text
 
     def read(self, text: str, scope: Scope) -> str:
         return self.tidy(words_of(text, scope))
@@ -184,8 +182,8 @@ class Ratio:
 
     def _check(self, tree: Expression, scope: Scope) -> float:
         value = value_of(tree, scope)
-        if isinstance(value, str):
-            value = value_of(parse_value(value), NOWHERE)
+        if isinstance(value, str) and is_constant(spelled := parse_value(value)):
+            value = value_of(spelled, NOWHERE)
         number = number_of(value).value
         if not self._LOW <= number <= self._HIGH:
             raise Unfit(f"it comes to {write_value(number)}")

@@ -35,8 +35,9 @@ _KEEP_ROOM = "text_no_trim"
 """The flag that says how a text is drawn."""
 _RELATIVE = ("relative", "region_relative")
 _OF_THE_LAYER = (*_RELATIVE, _KEEP_ROOM)
+"""Flags that change the layer itself."""
 _OF_THE_PLACE = ("cutter", "no_overflow", "text_disallow_overflow", "tiled")
-"""Flags that change the layer itself, not how it is laid."""
+"""Flags that say how it is laid."""
 
 Pair = tuple[str, str]
 

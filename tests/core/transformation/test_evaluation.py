@@ -215,8 +215,9 @@ REFUSED = {
     "w_$none": "$none has no value yet",
     "w_ctx:!kind!": "the text 'shoes' stands where a number is due",
     "w_tags": "the list of tags stands where a number is due",
+    "ar_$words": "the text 'w' stands where a number is due",
     "ar_w_sub_800": "ar takes a ratio",
-    "e_sepia:w": "e takes sepia with 1. 1 to 100",
+    "e_sepia:w": "e takes sepia:<1 to 100>",
     "co_$name": "co takes a colour",
     "o_w": "it comes to 800. o takes 0 to 100",
     "r_w_mul_1000": "r takes",
@@ -229,7 +230,7 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "message"), REFUSED.items())
 def test_what_does_not_fit_the_picture(text: str, message: str) -> None:
     with pytest.raises(InvalidTransformation) as raised:
-        step_of(text, scope(name="Zoe", half=Length(0.5)))
+        step_of(text, scope(name="Zoe", words="w", half=Length(0.5)))
     assert message in raised.value.message
 
 
