@@ -37,7 +37,7 @@ def lattice(function: Function, size: int = _SIZE) -> ImageFilter.Color3DLUT:
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     samples = np.stack([red, green, blue], axis=-1)
     table = np.clip(function(samples), 0, 1).astype(np.float32)
-    return ImageFilter.Color3DLUT(size, table.reshape(-1).tolist())
+    return ImageFilter.Color3DLUT(size, table.reshape(-1))
 
 
 def bend(picture: Image.Image, *curves: Curve) -> Image.Image:

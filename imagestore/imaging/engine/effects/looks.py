@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -70,7 +71,7 @@ class Look:
 
 def render(picture: Image.Image, look: Look) -> Image.Image:
     """The look on an RGB picture, made strip by strip: one copy of a large picture is enough."""
-    grade = lattice(lambda colors: _grade(colors, look))
+    grade = _grading(look)
     soft = _soft(picture, grade) if look.glow else None
     noise = _noise(picture.width, look.grain) if look.grain else None
 
@@ -86,6 +87,12 @@ def render(picture: Image.Image, look: Look) -> Image.Image:
         return result if noise is None else _grained(result, noise, top)
 
     return by_strips(picture, finish)
+
+
+@lru_cache(maxsize=64)
+def _grading(look: Look) -> ImageFilter.Color3DLUT:
+    """Kept, since an animation asks for it with every frame."""
+    return lattice(lambda colors: _grade(colors, look))
 
 
 def _soft(picture: Image.Image, grade: ImageFilter.Color3DLUT) -> Image.Image:
@@ -145,6 +152,7 @@ def _blend(below: Colors, color: Colors, mode: Mode) -> Colors:
     return np.asarray(result)
 
 
+@lru_cache(maxsize=4)
 def _noise(width: int, amount: float) -> Image.Image:
     """Around a middle gray; the same for the same width, so that one URL is always one picture."""
     noise = np.random.default_rng(7).standard_normal((_NOISE_ROWS, width), dtype=np.float32) * (2 * amount)
