@@ -80,9 +80,7 @@ class DecoderPool:
         self._memory = memory
         self._metrics = metrics
         self._processes = processes
-        self._gate: Gate[Decoder | None] = Gate(
-            [None] * processes, {Lane.PROOF: queue, Lane.RENDER: renders, Lane.SPARE: 1}
-        )
+        self._gate: Gate[Decoder | None] = Gate([None] * processes, {Lane.PROOF: queue, Lane.RENDER: renders})
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decoder")
         self._poison = Poison()
         self._decoders: set[Decoder] = set()
@@ -128,7 +126,7 @@ class DecoderPool:
         finally:
             proof.settle()
 
-    def ask(self, job: Job, lane: Lane = Lane.RENDER) -> tuple[dict[str, Any], bytes]:
+    def ask(self, job: Job) -> tuple[dict[str, Any], bytes]:
         """Have a decoder do the job, and return its answer: head and body.
 
         Raises what the answer says is wrong (RejectedImage, InvalidRequest); DecodeTimeout for a job that
@@ -137,7 +135,7 @@ class DecoderPool:
         """
         self._poison.check(job.subject)
         with self._counted(job):
-            decoder = self._take(lane, job)
+            decoder = self._take(Lane.RENDER, job)
         return self._decode(decoder, job)
 
     @contextmanager

@@ -15,12 +15,10 @@ PROOFS_IN_A_ROW = 3
 
 
 class Lane(Enum):
-    """What a decoder is wanted for. Proofs of uploads come before renders, and both before what nobody waits
-    for."""
+    """What a decoder is wanted for: the proof of an upload, or anything else, which comes after those."""
 
     PROOF = "proof"
     RENDER = "render"
-    SPARE = "spare"
 
 
 class Full(Exception):
@@ -79,14 +77,12 @@ class Gate(Generic[T]):
         return len(self._lanes[lane])
 
     def _next(self) -> _Waiter[T] | None:
-        proofs, renders, spare = (self._lanes[lane] for lane in (Lane.PROOF, Lane.RENDER, Lane.SPARE))
+        proofs, renders = self._lanes[Lane.PROOF], self._lanes[Lane.RENDER]
         if proofs and not (renders and self._proofs_in_a_row >= PROOFS_IN_A_ROW):
             self._proofs_in_a_row += 1
             return proofs.popleft()
         self._proofs_in_a_row = 0
-        if renders:
-            return renders.popleft()
-        return spare.popleft() if spare else None
+        return renders.popleft() if renders else None
 
 
 class _Waiter(Generic[T]):

@@ -25,6 +25,9 @@ RENDERING_REVISION = 1
 FIRST_VERSION_NUMBER = 1_000_000_000
 """Version numbers are Unix times: a smaller one in a URL is not looked for."""
 
+MOST_EXTENDED = 10_000
+"""Keys that are remembered to have meant an image with an extension behind its key."""
+
 
 class Outcome(StrEnum):
     """How a blob was come by: the states of a fetch, named as the methods that reach them."""
@@ -75,6 +78,7 @@ class Fetch:
         self._metrics = metrics
         self._flights = Flights(tier)
         self._sketch = Sketch()
+        self._extended: set[tuple[str, str]] = set()
 
     def resolve(
         self,
@@ -111,7 +115,7 @@ class Fetch:
     ) -> Found:
         readings = _readings(key)
         with timings.measure("alias"):
-            known_bucket, known = self._aliases.read(bucket, [each.key for each in readings], wanted)
+            known_bucket, known = self._recall(bucket, readings, wanted)
         if known_bucket is None and known[0] == Known() and wanted is None:
             return self._find_both(bucket, key, allow, timings)
         found_bucket = known_bucket or self.bucket(bucket)
@@ -123,6 +127,25 @@ class Fetch:
                 return found
         found = _remembered(found_bucket, readings, known, None)
         return found or self._find_newest(found_bucket, readings, timings)
+
+    def _recall(
+        self, bucket: str, readings: Sequence[Reading], wanted: int | None
+    ) -> tuple[Bucket | None, list[Known]]:
+        """What Redis knows of each reading: of the key as it stands alone, where that will do, and of both at
+        once where the other one was meant lately."""
+        keys = [each.key for each in readings]
+        if len(keys) == 1 or (bucket, keys[0]) in self._extended:
+            return self._aliases.read(bucket, keys, wanted)
+        known_bucket, known = self._aliases.read(bucket, keys[:1], wanted)
+        if not known[0].absent:
+            return known_bucket, [*known, Known()]
+        self._note_extended(bucket, keys[0])
+        return self._aliases.read(bucket, keys, wanted)
+
+    def _note_extended(self, bucket: str, key: str) -> None:
+        if len(self._extended) >= MOST_EXTENDED:
+            self._extended.clear()
+        self._extended.add((bucket, key))
 
     def _find_both(self, bucket: str, key: str, allow: Callable[[Bucket], None], timings: Timings) -> Found:
         """Where Redis knows neither the bucket nor the image."""
@@ -187,6 +210,7 @@ class Fetch:
                     self._aliases.write_image(image)
                     if each.extension and not self._documents.has_name(bucket.name, readings[0].key):
                         self._aliases.write_absence(bucket.name, readings[0].key)
+                        self._note_extended(bucket.name, readings[0].key)
                     return Found(bucket, image.version, False, remembered=False, extension=each.extension)
         raise ImageNotFound(f"There is no image {readings[0].key!r} in bucket {bucket.name!r}.")
 

@@ -30,7 +30,7 @@ _LABELS = re.compile(r"\b(?:tags|ctx|context)\b")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One rendition: what it is made of, and how. `text` is the canonical transformation, with nothing left
-    to look up in it; `format` is decided. `tags` and `context` are empty unless it asks for them."""
+    to look up in it; `format` is decided. `labelled`: it asks for `tags` or `context`."""
 
     version: Version
     transformation: Transformation
@@ -39,6 +39,7 @@ class Plan:
     layers: Mapping[str, Version] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
+    labelled: bool = False
 
     @property
     def name(self) -> str:
@@ -88,7 +89,8 @@ class Plans:
         Raises ImageNotFound for a layer that is not there, InvalidTransformation for what is too much.
         """
         text = expanded.canonical()
-        tags, context = self._labels(found.version) if _LABELS.search(text) else ((), {})
+        labelled = _LABELS.search(text) is not None
+        tags, context = self._labels(found.version) if labelled else ((), {})
         return Plan(
             version=found.version,
             transformation=expanded,
@@ -97,6 +99,7 @@ class Plans:
             layers=self._layers(found.bucket, expanded, timings),
             tags=tags,
             context=context,
+            labelled=labelled,
         )
 
     def _layers(self, bucket: Bucket, wanted: Transformation, timings: Timings) -> dict[str, Version]:

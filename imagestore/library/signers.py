@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 
 from imagestore.access.credentials import Secrets
 from imagestore.access.policies import Action, decide
@@ -18,6 +19,9 @@ LIST_SECONDS = 60.0
 SOONEST_SECONDS = 0.2
 """A signature that nobody on the list made may be of a new credential: so soon the list is read again."""
 
+MOST_KNOWN = 4096
+"""Signatures of which it is remembered who made them: with many credentials that is dear to find out."""
+
 
 class Signers:
     """Such a URL does not say who signed it: every credential that may read the bucket is tried."""
@@ -27,15 +31,22 @@ class Signers:
         self._secrets = secrets
         self._keyring = keyring
         self._keys: list[str] = []
+        self._known: OrderedDict[tuple[str, ...], str] = OrderedDict()
         self._read = float("-inf")
         self._lock = threading.Lock()
 
     def check(self, wanted: DeliveryRequest) -> None:
         """Return if a credential that reads images of the bucket signed the URL. Raises SignatureInvalid."""
+        asked = (str(wanted.signature), *wanted.signed)
+        known = self._known.get(asked)
+        if known is not None:
+            self._check_signer(known, wanted.bucket)
+            return
         for oldest in (LIST_SECONDS, SOONEST_SECONDS):
             for access_key in [self._secrets.admin_key, *self._listed(oldest)]:
                 if is_signed(wanted, self._secrets.secret_of(access_key)):
                     self._check_signer(access_key, wanted.bucket)
+                    self._remember(asked, access_key)
                     return
         raise SignatureInvalid(
             "The URL's signature does not fit what it asks for: sign it with the secret of a credential that "
@@ -49,6 +60,12 @@ class Signers:
             raise SignatureInvalid(
                 "The credential that signed this URL was revoked, or does not read images of this bucket."
             ) from None
+
+    def _remember(self, asked: tuple[str, ...], access_key: str) -> None:
+        with self._lock:
+            self._known[asked] = access_key
+            while len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
 
     def _listed(self, oldest: float) -> list[str]:
         now = time.monotonic()

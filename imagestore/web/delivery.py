@@ -10,10 +10,10 @@ from imagestore.core.image import Bucket
 from imagestore.core.metrics import FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
-from imagestore.imaging.formats import media_type
+from imagestore.imaging.formats import by_name
 from imagestore.library.fetch import Found, Outcome
 from imagestore.web import parking, renditions
-from imagestore.web.fields import STALE_STATUS, Shown, describe, last_segment, name_status, respond_bodiless
+from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
 from imagestore.web.frontdoor import principal, services
 from imagestore.web.renditions import Asked
 from imagestore.web.responses import Representation, answer, judge
@@ -50,10 +50,11 @@ def deliver(bucket: str, rest: str) -> Response:
     if note is not None:
         return renditions.resume(note, g.timings)
     timings = g.timings = Timings(services().tracer)
+    g.varies = "f_auto" in rest  # until it is known what that is a part of
     asked = Asked(parse_delivery(bucket, rest, _as_sent()))
     found = _resolve(asked, timings)
     if asked.is_plain(found):
-        return _deliver_original(found, timings)
+        return _deliver_original(asked, found, timings)
     return renditions.deliver(asked, found, timings)
 
 
@@ -85,7 +86,7 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
         return fetch.resolve(wanted.bucket, default, None, admit, timings)
 
 
-def _deliver_original(found: Found, timings: Timings) -> Response:
+def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
     version = found.version
     subject = Representation(version.digest, version.modified, version.blob.length)
     verdict = judge(request.method, request.headers, subject)
@@ -99,7 +100,11 @@ def _deliver_original(found: Found, timings: Timings) -> Response:
         services().metrics.count(FETCH_BYTES, outcome, by=verdict.stop - verdict.start)
         stale = found.stale and outcome is Outcome.HIT
         response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[outcome]
-    describe(response, found, verdict, Shown(media_type(version.facts.format), last_segment(version.key)))
+    format = by_name(version.facts.format)
+    shown = renditions.show(
+        asked.expanded, version.key, format.media_type, format.extensions[0], original=True
+    )
+    describe(response, found, verdict, shown)
     return response
 
 

@@ -31,6 +31,10 @@ CACHE_STATUS = {
 }
 
 
+_HEADERS_ALONE = frozenset({"attachment", "immutable_cache"})
+"""Flags that change no byte."""
+
+
 @dataclass(slots=True)
 class Asked:
     """What a URL asks for, as it becomes known: the transformation with what its names stand for."""
@@ -58,7 +62,14 @@ class Asked:
     def is_plain(self, found: Found) -> bool:
         """Whether the original's own bytes are the answer."""
         same = found.extension in (None, found.version.facts.format)
-        return same and self.expanded == Transformation()
+        output = self.expanded.output
+        flags = {flag.partition(":")[0] for flag in output.flags} - _HEADERS_ALONE
+        changed = output.format or output.quality or output.page or flags
+        return same and not self.expanded.nodes and not changed
+
+    def never_changes(self, plan: Plan) -> bool:
+        """Whether all that the rendition is made of stands in the URL, but for the image."""
+        return not (plan.layers or plan.labelled or self.wanted.transformation.names())
 
     def _note_variance(self) -> None:
         """Every answer to such a URL depends on the Accept field, errors included."""
@@ -78,23 +89,30 @@ class Job:
         return Representation(self.plan.etag, self.plan.modified, size)
 
     def shown(self) -> Shown:
-        flags = self.plan.transformation.output.flags
-        attached = next((flag for flag in flags if flag.partition(":")[0] == "attachment"), None)
-        immutable = "immutable_cache" in flags
-        format = by_name(self.plan.format)
-        stem = last_segment(self.found.version.key)
-        if by_extension(stem.rpartition(".")[2]):
-            stem = stem.rpartition(".")[0] or stem
-        stem = (attached or "").partition(":")[2] or stem
+        format, key = by_name(self.plan.format), self.found.version.key
         if self.plan.tells:
-            return Shown("application/json", f"{stem}.json", immutable=immutable)
-        filename = f"{stem}.{format.extensions[0]}"
-        return Shown(format.media_type, filename, attachment=attached is not None, immutable=immutable)
+            return show(self.plan.transformation, key, "application/json", "json")
+        return show(self.plan.transformation, key, format.media_type, format.extensions[0])
+
+
+def show(
+    wanted: Transformation, key: str, media_type: str, extension: str, *, original: bool = False
+) -> Shown:
+    """What an answer says of itself. The file of an original is called as its key is, unless the URL has a
+    name for it; that of anything else has the `extension` of what it is."""
+    flags = wanted.output.flags
+    attached = next((flag for flag in flags if flag.partition(":")[0] == "attachment"), None)
+    name, given = last_segment(key), (attached or "").partition(":")[2]
+    if given or not original:
+        stem = name.rpartition(".")[0] if by_extension(name.rpartition(".")[2]) else name
+        name = f"{given or stem or name}.{extension}"
+    return Shown(media_type, name, attached is not None, immutable="immutable_cache" in flags)
 
 
 def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
     """What is made from an image: conditions are judged by its name, before anything is made."""
     plan = services().plans.draw(found, asked.expanded, request.headers.get("Accept", ""), timings)
+    found = replace(found, immutable=found.immutable and asked.never_changes(plan))
     job = Job(plan, found, time.perf_counter())
     verdict = judge("HEAD", request.headers, job.subject(0))
     if verdict.status != 200:

@@ -11,7 +11,7 @@ from imagestore.imaging.gate import PROOFS_IN_A_ROW, Full, Gate, Lane
 
 pytestmark = pytest.mark.quick
 
-BOUNDS = {Lane.PROOF: 8, Lane.RENDER: 8, Lane.SPARE: 1}
+BOUNDS = {Lane.PROOF: 8, Lane.RENDER: 8}
 
 
 def queue_up(gate: Gate[int], lane: Lane, order: list[str], name: str) -> threading.Thread:
@@ -33,19 +33,18 @@ def queue_up(gate: Gate[int], lane: Lane, order: list[str], name: str) -> thread
 def test_proofs_go_first_and_let_a_render_pass_now_and_then() -> None:
     gate, order = Gate([1], BOUNDS), list[str]()
     held = gate.take(Lane.RENDER, 1)
-    threads = [queue_up(gate, Lane.SPARE, order, "spare")]
-    threads += [queue_up(gate, Lane.RENDER, order, "render") for _ in range(2)]
+    threads = [queue_up(gate, Lane.RENDER, order, "render") for _ in range(2)]
     threads += [queue_up(gate, Lane.PROOF, order, "proof") for _ in range(5)]
     gate.give_back(held)
     for thread in threads:
         thread.join(60)
     first = ["proof"] * PROOFS_IN_A_ROW + ["render"]
-    assert order == [*first, "proof", "proof", "render", "spare"]
+    assert order == [*first, "proof", "proof", "render"]
     assert gate.idle == 1
 
 
 def test_a_full_lane_leaves_the_others_open() -> None:
-    gate = Gate([1], {Lane.PROOF: 1, Lane.RENDER: 0, Lane.SPARE: 0})
+    gate = Gate([1], {Lane.PROOF: 1, Lane.RENDER: 0})
     held = gate.take(Lane.RENDER, 1)
     with pytest.raises(Full):
         gate.take(Lane.RENDER, 1)

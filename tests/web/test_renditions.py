@@ -302,3 +302,34 @@ def test_two_hundred_at_once_are_one_render(service: Service, path: str) -> None
     [((status, _), times)] = answers.items()
     assert (status, times) == (200, 200)
     assert count(service, "rendered") == before + 1
+
+
+def test_an_original_as_an_attachment_is_the_original(stranger: httpx.Client, path: str) -> None:
+    for flags, named in (("fl_attachment", "ada"), ("fl_attachment:holiday", "holiday.jpg")):
+        answer = stranger.get(f"{path}/{flags}/ada.jpg")
+        assert answer.content == pictures.jpeg(640, 480)
+        assert answer.headers["Content-Disposition"].startswith(f'attachment; filename="{named}"')
+
+
+def test_only_what_the_url_says_in_full_is_immutable(
+    stranger: httpx.Client, client: Client, path: str, open_bucket: str
+) -> None:
+    client.put_transformation(open_bucket, "thumb", "c_scale,w_64")
+    client.upload(open_bucket, pictures.png(20, 20), key="logo")
+    number = client.image(open_bucket, "ada")["version"]
+    for text, expected in (
+        ("c_scale,w_20", True),
+        ("f_auto,q_auto,w_21", True),
+        ("t_thumb", False),
+        ("l_logo/fl_layer_apply", False),
+        ("$a_1/if_w_gt_10/c_scale,w_22/if_end", True),
+    ):
+        answer = stranger.get(f"{path}/{text}/v{number}/ada.jpg")
+        assert answer.status_code == 200, answer.text
+        assert ("immutable" in answer.headers["Cache-Control"]) is expected, text
+
+
+def test_a_bad_transformation_varies_by_accept_too(stranger: httpx.Client, path: str) -> None:
+    answer = stranger.get(f"{path}/f_auto,w_zz/ada")
+    check_error(answer, 400, "invalid_transformation")
+    assert answer.headers["Vary"] == "Accept"
