@@ -109,29 +109,37 @@ def _signed_texts(transformation: str, key: str, sent: str | None) -> tuple[str,
     """All that Cloudinary's SDKs may have signed: neither the signature's segment nor the version is in it.
 
     They sign the transformation as they write it into the URL, where only texts are percent-encoded, and the
-    key percent-encoded by a rule of their own. A browser or a proxy may have encoded either anew.
+    key percent-encoded by a rule of their own. A browser or a proxy may have encoded either anew. Each text
+    here decodes to what the URL asks for, so that none of them stands for anything else.
     """
-    keys = (_escape_like_sdks(key), quote(key, safe=_SAFE_IN_PATH), key)
+    keys = [_escape_like_sdks(key), quote(key, safe=_SAFE_IN_PATH), *_if_plain(key)]
     if not transformation:
         return tuple(dict.fromkeys(keys))
-    parts = _PART.split(transformation)
-    by_rule = "".join(map(_escape_text_like_sdks, parts))
-    written = [transformation, by_rule, quote(transformation, safe=_SAFE_IN_PATH)]
+    written = [*_as_sdks_write(transformation), quote(transformation, safe=_SAFE_IN_PATH)]
+    written += _if_plain(transformation)
     if sent is not None:
         count = transformation.count("/") + 1
         written.insert(0, "/".join(sent.split("/")[1 : count + 1]))
     return tuple(dict.fromkeys(f"{each}/{name}" for each in written for name in keys))
 
 
-def _escape_text_like_sdks(part: str) -> str:
-    """The text of a layer is escaped but for its `$(variables)`; its style, and all else, is not."""
-    match = _LAYER_TEXT.fullmatch(part)
-    if match is None:
-        return part
-    pieces = _REFERENCE.split(match[2])
-    return match[1] + "".join(
-        piece if number % 2 else _escape_like_sdks(piece) for number, piece in enumerate(pieces)
-    )
+def _if_plain(text: str) -> list[str]:
+    """`text` as it is, unless that could be taken for another one percent-encoded."""
+    return [] if "%" in text else [text]
+
+
+def _as_sdks_write(transformation: str) -> list[str]:
+    """The texts of layers are escaped but for their `$(variables)`; their styles, and all else, are not."""
+    written = ""
+    for part in _PART.split(transformation):
+        match = _LAYER_TEXT.fullmatch(part)
+        plain, text = (match[1], match[2]) if match else (part, "")
+        if "%" in plain:
+            return []
+        pieces = _REFERENCE.split(text)
+        escaped = (piece if number % 2 else _escape_like_sdks(piece) for number, piece in enumerate(pieces))
+        written += plain + "".join(escaped)
+    return [written]
 
 
 def _escape_like_sdks(text: str) -> str:

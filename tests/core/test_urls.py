@@ -247,6 +247,18 @@ def test_an_altered_delivery_url_is_not_signed(sent: str, altered: str) -> None:
     assert is_signed(found, "b") is short_of_a_long_one
 
 
+@given(KEYS | st.text("%25Ca,", min_size=1).filter(is_key), TRANSFORMATIONS)
+@example("a%2Cb", "l_text:Arial_20:a%2Cb,w_5")
+@example("a,b", "l_a%2Cb")
+def test_whatever_may_have_been_signed_is_what_the_url_asks_for(key: str, transformation: str) -> None:
+    path = delivery_path("pictures", key, transformation=transformation, signature="abcdefgh")
+    sent = path.removeprefix(FRONT)
+    found = parse_delivery("pictures", unquote(sent), sent)
+    assert found.signed
+    asked = "/".join(filter(None, [transformation, key]))
+    assert {unquote(text) for text in found.signed} == {asked}
+
+
 @given(KEYS, VERSIONS, TRANSFORMATIONS)
 def test_a_signature_of_ours_holds(key: str, version: int | None, transformation: str) -> None:
     signature = sign_delivery("secret", transformation, key)
