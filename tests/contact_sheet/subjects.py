@@ -142,7 +142,7 @@ _STRENGTHS: dict[str, tuple[str, ...]] = {
     "unsharp_mask": ("400",),
     "oil_paint": ("70",),
     "vignette": ("60",),
-    "cartoonify": ("30:30", "80:80"),
+    "cartoonify": ("30:30", "80:80", "bw"),
     "shadow": ("80",),
     "outline": ("10", "15:200", "inner:10", "inner_fill:10", "fill"),
     "gradient_fade": ("50", "symmetric", "symmetric_pad", "symmetric_pad:50"),
