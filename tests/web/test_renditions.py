@@ -8,14 +8,17 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import httpx
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from imagestore.client import Client
 from imagestore.core.errors import TransformationNotFound
+from imagestore.core.transformation.parsing import parse
 from imagestore.core.urls import sign_delivery
+from imagestore.imaging.pipeline import RenderRequest, Source, render
 from tests import pictures
 from tests.service import Service, await_that
 from tests.web.answers import check_error
@@ -163,6 +166,30 @@ def test_a_default_image_stands_in(
     answer = stranger.get(f"{path}/c_scale,d_nobody.png,w_30/missing.jpg")
     assert opened(answer).size == (30, 10)
     check_error(stranger.get(f"{path}/c_scale,d_none.png,w_30/missing.jpg"), 404, "image_not_found")
+
+
+def test_a_text_of_any_script_in_a_url(stranger: httpx.Client, path: str) -> None:
+    words = "سلام, 100% 🚀\nहिन्दी / abc"
+    twice = quote(quote(words, safe=""), safe="")
+    answer = stranger.get(
+        f"{path}/c_scale,w_300/l_text:Arial_40_center:{twice},co_white/fl_layer_apply/ada.png"
+    )
+    made = render(
+        RenderRequest(
+            transformation=parse(
+                f"c_scale,w_300/l_text:Arial_40_center:{quote(words, safe='')},co_white"
+            ).canonical(),
+            source=Source(data=pictures.jpeg(640, 480), format="jpeg", width=640, height=480),
+            format="png",
+        )
+    )
+    with Image.open(io.BytesIO(made.data)) as expected:
+        shown = opened(answer)
+        assert shown.size == expected.size
+        difference = ImageChops.difference(shown.convert("RGB"), expected.convert("RGB"))
+        assert max(top for _, top in difference.getextrema()) < 40
+    plain = opened(stranger.get(f"{path}/c_scale,w_300/ada.png")).convert("RGB")
+    assert ImageChops.difference(shown.convert("RGB"), plain.resize(shown.size)).getbbox() is not None
 
 
 def test_a_layer_that_is_not_there(stranger: httpx.Client, path: str) -> None:
