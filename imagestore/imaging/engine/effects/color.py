@@ -65,8 +65,10 @@ def vibrance(picture: Image.Image, around: Surroundings, level: float) -> Image.
 def colorize(picture: Image.Image, around: Surroundings, strength: float) -> Image.Image:
     """Lay the colour over everything, as opaque as `strength` says."""
     color = around.color or _GRAY
-    flat = Image.new("RGB", picture.size, (color.red, color.green, color.blue))
-    return Image.blend(picture, flat, strength / 100)
+    result = picture.copy()
+    mask = Image.new("L", picture.size, round(strength * 2.55))
+    result.paste((color.red, color.green, color.blue), (0, 0), mask)
+    return result
 
 
 def tint(picture: Image.Image, around: Surroundings, amount: float, *tints: Color | float) -> Image.Image:
