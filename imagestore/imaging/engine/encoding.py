@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from imagestore.core.errors import InvalidTransformation
 from imagestore.core.transformation.model import Color, Output
@@ -19,8 +19,8 @@ WHITE = Color(255, 255, 255)
 
 _NO_ALPHA = frozenset({JPEG, BMP})
 _MOVING = frozenset({GIF, WEBP, PNG, AVIF})
-_EXACT = frozenset({PNG, TIFF})
 _LOSSY = frozenset({JPEG, WEBP, AVIF})
+_SPREAD = 6
 _LOSSLESS_FROM = 100
 _FULL_COLOR_FROM = 100
 _WEBP_SIDE = 16_383
@@ -101,15 +101,25 @@ def _prepare(frame: Image.Image, format: Format, background: Color, flags: froze
     opaque = format in _NO_ALPHA or (format == PNG and "png24" in flags)
     if opaque:
         return _flatten(frame, background)
-    return _blank(frame) if format in _EXACT else frame
+    return _hide(frame, spread=format in _LOSSY)
 
 
-def _blank(frame: Image.Image) -> Image.Image:
-    """The frame with nothing where it is fully transparent: that takes bytes, and tells what was hidden."""
-    seen = frame.getchannel("A").point([255 * (value > 0) for value in range(256)])
+def _hide(frame: Image.Image, *, spread: bool) -> Image.Image:
+    """The frame with nothing where it is fully transparent: that takes bytes, and tells what was hidden.
+
+    With `spread` the colours of the edge go on there for some pixels, then black: a format that loses details
+    would else darken the edge.
+    """
+    alpha = frame.getchannel("A")
+    seen = alpha.point([255 * (value > 0) for value in range(256)])
     blank = Image.new("RGBA", frame.size)
     blank.paste(frame, mask=seen)
-    return blank
+    if not spread or seen.getextrema() == (255, 255):
+        return blank
+    around = blank.convert("RGBa").filter(ImageFilter.BoxBlur(_SPREAD)).convert("RGBA")
+    hidden = Image.composite(blank, around, seen).convert("RGB")
+    hidden.putalpha(alpha)
+    return hidden
 
 
 def _flatten(frame: Image.Image, background: Color) -> Image.Image:

@@ -92,6 +92,18 @@ def test_what_is_hidden_is_not_sent(format: str) -> None:
         assert np.array_equal(pixels[shown], np.asarray(frame)[shown])
 
 
+@pytest.mark.parametrize("format", ["avif", "webp"])
+def test_what_is_hidden_shows_in_no_lossy_format(format: str) -> None:
+    """A red square behind a blue one that is cut out: nothing red is in the file, and edges stay blue."""
+    frame = Image.new("RGBA", (96, 96), (255, 0, 0, 0))
+    frame.paste((0, 0, 255, 255), (24, 24, 72, 72))
+    pixels = np.asarray(_opened(encode(Picture([frame]), format, Output())).convert("RGBA"), int)
+    assert pixels[..., 0].max() < 40
+    edge = pixels[24:72, 24]
+    assert edge[:, 2].min() > 215
+    assert edge[:, 3].min() > 215
+
+
 @pytest.mark.parametrize("format", ["jpeg", "bmp"])
 @pytest.mark.parametrize("background", [None, Color(0, 0, 255)])
 def test_transparency_is_laid_over_the_background(format: str, background: Color | None) -> None:
