@@ -139,7 +139,8 @@ def _choose_quality(frame: Image.Image, format: Format, output: Output) -> int |
             return opened.convert("RGB")
 
     opaque = _flatten(frame, WHITE) if frame.mode == "RGBA" else frame
-    return quality.choose(opaque, output.quality, trial)
+    probes = quality.JPEG_PROBES if format == JPEG else quality.PROBES
+    return quality.choose(opaque, output.quality, trial, probes)
 
 
 def _options(frame: Image.Image, format: Format, output: Output, chosen: int | None) -> dict[str, Any]:

@@ -36,12 +36,11 @@ Trial = Callable[[Image.Image, int], Image.Image]
 
 _TILE = 96
 _TILES = 3
-_CORRECTIONS = 2
-_PROBES = (57, 78)
-"""The worse of two counts: what was a JPEG looks faultless at the one quality that it was saved with."""
-_NEAR_ENOUGH = 2
+PROBES, JPEG_PROBES = (70,), (57, 78)
+"""What is tried first. As JPEG the worse of two counts: what was one looks faultless at the one quality that
+it was saved with."""
 _MOST_CORRECTION = 0.22
-"""By later trials of what the first one said: less than half of what lies between two levels, so that these
+"""By the last trial of what the first one said: less than half of what lies between two levels, so that these
 keep their order whatever a picture's curve is like."""
 _IDENTICAL = 1e-5
 
@@ -53,10 +52,10 @@ def native(format: Format, quality: int) -> int:
     return round(float(np.interp(quality, _SCALE, _NATIVE[format])))
 
 
-def choose(frame: Image.Image, wanted: Quality | None, trial: Trial) -> int:
+def choose(frame: Image.Image, wanted: Quality | None, trial: Trial, probes: tuple[int, ...] = PROBES) -> int:
     """The quality to encode `frame` (RGB) with.
 
-    `trial` runs at most four times, on a part of the frame of at most 288 × 288 pixels.
+    `trial` runs at most three times, on a part of the frame of at most 288 × 288 pixels.
     """
     if wanted is None or (wanted.value is None and wanted.auto is None):
         return DEFAULT
@@ -71,14 +70,10 @@ def choose(frame: Image.Image, wanted: Quality | None, trial: Trial) -> int:
         measured = log(max(_IDENTICAL, distance(reference, look(trial(sample, quality)))))
         return measured - float(np.interp(quality, _TYPICAL_SCALE, _TYPICAL))
 
-    first = max(offset(probe) for probe in _PROBES)
+    first = max(offset(probe) for probe in probes)
     quality = _typical_quality(target - first)
-    for _ in range(_CORRECTIONS):
-        nearer = min(first + _MOST_CORRECTION, max(first - _MOST_CORRECTION, offset(quality)))
-        before, quality = quality, _typical_quality(target - nearer)
-        if abs(quality - before) <= _NEAR_ENOUGH:
-            break
-    return quality
+    nearer = min(first + _MOST_CORRECTION, max(first - _MOST_CORRECTION, offset(quality)))
+    return _typical_quality(target - nearer)
 
 
 def satisfies(changed: Image.Image, frame: Image.Image, wanted: Quality) -> bool:
