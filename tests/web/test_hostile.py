@@ -17,7 +17,7 @@ from tests.service import Service
 from tests.web.answers import SAFE
 from tests.web.hostile import TABLE
 from tests.web.hostile.rows import PRIVATE, Row
-from tests.web.watch import State, workers
+from tests.web.watch import State, spooled, workers
 
 FIELDS = {
     "accept-ranges",
@@ -111,8 +111,7 @@ class Target:
     def state(self) -> State:
         database = self.mongo["imagestore"]
         counts = {name: database[name].count_documents({}) for name in database.list_collection_names()}
-        spooled = frozenset(each.name for each in (self.service.data / "spool").iterdir())
-        return State(counts, frozenset(workers(self.service)), spooled)
+        return State(counts, frozenset(workers(self.service)), spooled(self.service))
 
     def connect(self) -> Connection:
         parts = urlsplit(self.service.url)

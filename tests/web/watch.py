@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pymongo
 
+from imagestore.library.sources import PREFIX
 from tests.service import Service
 from tests.web.answers import code_of
 
@@ -24,8 +25,14 @@ def look(service: Service) -> State:
     with pymongo.MongoClient(service.mongo_url) as mongo:
         database = mongo["imagestore"]
         counts = {name: database[name].count_documents({}) for name in database.list_collection_names()}
-    spooled = frozenset(each.name for each in (service.data / "spool").iterdir())
-    return State(counts, frozenset(workers(service)), spooled)
+    return State(counts, frozenset(workers(service)), spooled(service))
+
+
+def spooled(service: Service) -> frozenset[str]:
+    """What lies in the spool folder, but for the folders of originals at hand: these are caches with a bound,
+    and no trace of a request."""
+    names = (each.name for each in (service.data / "spool").iterdir())
+    return frozenset(name for name in names if not name.startswith(PREFIX))
 
 
 def workers(service: Service) -> list[int]:

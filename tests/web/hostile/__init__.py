@@ -17,6 +17,7 @@ from tests.web.hostile.octets import octets
 from tests.web.hostile.operators import operators
 from tests.web.hostile.paths import traversals
 from tests.web.hostile.rows import Row
+from tests.web.hostile.transformations import transformations
 
 GROUPS = (
     operators,
@@ -30,6 +31,7 @@ GROUPS = (
     signatures,
     credentials,
     files,
+    transformations,
 )
 
 TABLE: dict[str, tuple[Row, ...]] = {group.__name__: tuple(group()) for group in GROUPS}
