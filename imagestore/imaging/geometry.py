@@ -102,6 +102,10 @@ class View:
         """Pixels of the view for one of the picture, along the side where it has more."""
         return max(self.size[0] / self.box.width, self.size[1] / self.box.height)
 
+    def turned(self, width: float, height: float, turn: int) -> View:
+        """The same of a picture of that size, once that is turned as an orientation says."""
+        return View(turned_box(self.box, width, height, turn), oriented_size(*self.size, turn))
+
     def cropped(self, crop: Crop) -> View | None:
         """This view with a crop of it on top, padding aside, as one view of the same picture.
 
@@ -173,3 +177,37 @@ def stored_box(box: Box, width: float, height: float, orientation: int) -> Box:
         7: Box(bottom, right, box.height, box.width),
         8: Box(bottom, box.left, box.height, box.width),
     }.get(orientation, box)
+
+
+_RIGHT_TURNS: dict[float | str, int] = {0: 1, 90: 6, 180: 3, 270: 8, "hflip": 2, "vflip": 4}
+
+
+def right_turn(turn: float | str) -> int | None:
+    """The orientation that turns a picture by so many degrees clockwise, or mirrors it as `a_` names that;
+    None where right angles do not suffice."""
+    return _RIGHT_TURNS.get(turn if isinstance(turn, str) else turn % 360)
+
+
+# As what each orientation does to a picture's corners, which are numbered clockwise from the top left.
+_CORNERS = {
+    1: (0, 1, 2, 3),
+    2: (1, 0, 3, 2),
+    3: (2, 3, 0, 1),
+    4: (3, 2, 1, 0),
+    5: (0, 3, 2, 1),
+    6: (3, 0, 1, 2),
+    7: (2, 1, 0, 3),
+    8: (1, 2, 3, 0),
+}
+_BACK = {6: 8, 8: 6}
+
+
+def combine(first: int, then: int) -> int:
+    """The orientation that turns a picture as `first` does, and that as `then` does."""
+    corners = tuple(_CORNERS[first][corner] for corner in _CORNERS[then])
+    return next(each for each, seen in _CORNERS.items() if seen == corners)
+
+
+def turned_box(box: Box, width: float, height: float, turn: int) -> Box:
+    """Where `box` of a picture of that size lies once the picture is turned as that orientation says."""
+    return stored_box(box, width, height, _BACK.get(turn, turn))

@@ -18,7 +18,7 @@ from imagestore.core.transformation.model import (
     Step,
 )
 from imagestore.imaging import crops
-from imagestore.imaging.geometry import Box, Crop, View
+from imagestore.imaging.geometry import Box, Crop, View, oriented_size, right_turn, turned_box
 from imagestore.imaging.gravity import Finder, resolve
 
 COPY_MARGIN = 2.2
@@ -29,8 +29,17 @@ PROPORTIONAL = ("grayscale", "negate", "sepia", "colorize")
 """Effects that change each pixel by itself and in proportion, so that it is all the same whether they come
 before or behind a resample; only then is it so much less work."""
 
-_WHOLE = ("auto_right", "auto_left", "ignore")
-"""Turns that come before sizes count."""
+_FITTING_TURNS = {"auto_right": 90.0, "auto_left": -90.0}
+
+
+def fitting_turn(step: Step, width: int, height: int) -> int | None:
+    """The turn that a_auto_right and a_auto_left ask for, as an orientation: a quarter, where the picture
+    lies and the sides asked for stand, or the reverse."""
+    wanted = step.aspect or 0.0
+    if step.width and step.height:
+        wanted = step.width.pixels(width) / max(step.height.pixels(height), 1e-6)
+    degrees = next((_FITTING_TURNS[each] for each in step.angle if each in _FITTING_TURNS), None)
+    return right_turn(degrees) if degrees and wanted and (wanted - 1) * (width - height) < 0 else None
 
 
 def marks_region(step: Step) -> bool:
@@ -70,6 +79,7 @@ class _Draft:
     def __init__(self, view: View, faces: tuple[Box, ...] | None) -> None:
         self.view = view
         self.original = False
+        self._whole = view.size
         self._faces = faces
 
     def follow(self, nodes: tuple[Node, ...], scope: Scope) -> bool:
@@ -90,9 +100,10 @@ class _Draft:
         return True
 
     def _narrow(self, step: Step) -> bool:
-        if (step.effect and step.effect.name == "trim") or set(_WHOLE) & set(step.angle):
+        if (step.effect and step.effect.name == "trim") or "ignore" in step.angle:
             self.original = True
             return False
+        self._turn(fitting_turn(step, *self.view.size))
         width, height = self.view.size
         faces = self._faces and tuple(face.shown(self.view.box, self.view.size) for face in self._faces)
         crop = crop_of(step, width, height, faces, lambda: (width / 2, height / 2))
@@ -101,13 +112,22 @@ class _Draft:
             if view is None:
                 return False
             self.view = view
+        turns = [right_turn(each) for each in step.angle if each not in _FITTING_TURNS]
         needs_pixels = (
             (crop and crop.pads)
             or (step.effect and step.effect.name not in PROPORTIONAL)
             or step.radius is not None
             or step.border
-            or step.angle
+            or None in turns
             or step.opacity is not None
             or step.background
         )
+        for turn in turns:
+            self._turn(turn)
         return not needs_pixels
+
+    def _turn(self, turn: int | None) -> None:
+        if turn is not None:
+            self.view = self.view.turned(*self._whole, turn)
+            self._faces = self._faces and tuple(turned_box(face, *self._whole, turn) for face in self._faces)
+            self._whole = oriented_size(*self._whole, turn)

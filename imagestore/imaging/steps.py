@@ -12,8 +12,8 @@ from imagestore.imaging.engine.canvas import Canvas
 from imagestore.imaging.engine.effects import Surroundings
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.saliency import find_focus
-from imagestore.imaging.geometry import Box, Crop, check_size
-from imagestore.imaging.planning import PROPORTIONAL, crop_of, marks_region
+from imagestore.imaging.geometry import Box, Crop, check_size, right_turn
+from imagestore.imaging.planning import PROPORTIONAL, crop_of, fitting_turn, marks_region
 
 _AROUND = ("shadow", "outline", "gradient_fade")
 """Effects that follow the edge of the picture's shape, or draw around it; so when it has its shape."""
@@ -30,13 +30,9 @@ def lay_as_stored(canvas: Canvas, step: Step) -> None:
 
 def turn_to_fit(canvas: Canvas, step: Step) -> None:
     """a_auto_right, a_auto_left: by a quarter where that suits the sides asked for; so before these count."""
-    wanted = step.aspect or 0.0
-    if step.width and step.height:
-        wanted = step.width.pixels(canvas.width) / max(step.height.pixels(canvas.height), 1e-6)
-    ways = {"auto_right": 90.0, "auto_left": -90.0}
-    degrees = next((ways[each] for each in step.angle if each in ways), 0.0)
-    if degrees and wanted and (wanted - 1) * (canvas.width - canvas.height) < 0:
-        canvas.change(lambda picture: turning.rotate(picture, degrees))
+    turn = fitting_turn(step, canvas.width, canvas.height)
+    if turn is not None:
+        canvas.turn(turn)
 
 
 def trim(canvas: Canvas, step: Step) -> None:
@@ -88,11 +84,12 @@ def draw_around(canvas: Canvas, step: Step) -> None:
 
 def rotate(canvas: Canvas, step: Step) -> None:
     """a_: turned whole, with its corners and its border; in the order in which the turns are written."""
-    for turn in step.angle:
-        if turn in ("hflip", "vflip"):
-            canvas.change(partial(turning.flip, way=turn))
-        elif not isinstance(turn, str):
-            canvas.change(partial(turning.rotate, degrees=turn))
+    for each in step.angle:
+        turn = right_turn(each)
+        if turn is not None:
+            canvas.turn(turn)
+        elif not isinstance(each, str):
+            canvas.change(partial(turning.rotate, degrees=each))
 
 
 def fade(canvas: Canvas, step: Step) -> None:

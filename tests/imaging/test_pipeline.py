@@ -95,6 +95,28 @@ def test_colours_may_be_changed_behind_the_resample(effect: str, monkeypatch: py
     assert psnr(late, opened(text)) > 45
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+@pytest.mark.parametrize(
+    ("turn", "method"),
+    [
+        ("90", Image.Transpose.ROTATE_270),
+        ("180", Image.Transpose.ROTATE_180),
+        ("-90", Image.Transpose.ROTATE_90),
+        ("hflip", Image.Transpose.FLIP_LEFT_RIGHT),
+        ("vflip", Image.Transpose.FLIP_TOP_BOTTOM),
+        ("hflip.90", Image.Transpose.TRANSVERSE),
+    ],
+)
+def test_right_turns_are_free_before_a_crop(orientation: int, turn: str, method: Image.Transpose) -> None:
+    data = pictures.jpeg(600, 400, quality=95, seed=4, orientation=orientation)
+    upright = opened("", data).transpose(method)
+    seen = opened(f"c_crop,h_0.8,w_0.9,g_north_west/a_{turn}/c_crop,h_100,w_200,x_20,y_90/w_100", data)
+    whole = opened("c_crop,h_0.8,w_0.9,g_north_west", data).transpose(method)
+    target = whole.resize((100, 50), Image.Resampling.LANCZOS, (20, 90, 220, 190))
+    assert seen.size == (100, 50) and psnr(seen, target) > 40
+    assert opened(f"a_{turn}", data).tobytes() == upright.tobytes()
+
+
 def test_effects_see_the_size_that_the_component_makes() -> None:
     blurred, small = opened("e_blur:800,w_100"), opened("w_100")
     assert psnr(blurred, opened("w_100/e_blur:800")) == float("inf")

@@ -32,6 +32,9 @@ def side_for(text: str, faces: tuple[Box, ...] | None = None) -> int | None:
         ("w_400/w_3900", 400),
         ("w_800/w_400", 400),
         ("e_sepia,w_400", 400),
+        ("a_90/h_400", 400),
+        ("a_hflip.90/w_300", 400),
+        ("a_auto_right,c_fill,h_400,w_300", 400),
         ("e_sepia/e_grayscale/w_400", 400),
         ("w_200,dpr_2.0", 400),
         ("$big_400/w_$big", 400),
@@ -51,7 +54,15 @@ def test_a_crop_to_faces_needs_as_much_as_they_are_enlarged() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "w_3000", "e_sharpen/w_400", "e_trim/w_400", "a_ignore,w_400", "c_crop,h_400,w_400", "a_90/w_400"],
+    [
+        "",
+        "w_3000",
+        "e_sharpen/w_400",
+        "e_trim/w_400",
+        "a_ignore,w_400",
+        "c_crop,h_400,w_400",
+        "a_180/a_20/w_400",
+    ],
 )
 def test_only_the_original_serves_what_needs_its_pixels(text: str) -> None:
     assert side_for(text) is None

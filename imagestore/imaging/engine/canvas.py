@@ -10,6 +10,7 @@ from PIL import Image
 from imagestore.imaging.engine.loading import Negative
 from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, take
+from imagestore.imaging.engine.turning import orient_picture
 from imagestore.imaging.geometry import Box, Crop, View, check_size, side
 
 Change = Callable[[Picture], Picture]
@@ -30,6 +31,7 @@ class Canvas:
         self._picture = start if isinstance(start, Picture) else None
         self._view = View.whole(start.width, start.height)
         self._later: list[Change] = []
+        self._turned = False
 
     @property
     def width(self) -> int:
@@ -75,11 +77,20 @@ class Canvas:
 
     def lay_down(self) -> None:
         """Show the picture as it is stored, whichever way up that is; only while nothing was done to it."""
-        if self._negative is not None and self._view == View.whole(
-            self._negative.width, self._negative.height
-        ):
-            self._negative = self._negative.as_stored()
+        negative = self._negative
+        if negative and not self._turned and self._view == View.whole(negative.width, negative.height):
+            self._negative = negative.as_stored()
             self._view = View.whole(self._negative.width, self._negative.height)
+
+    def turn(self, turn: int) -> None:
+        """Turn it as that orientation says; of a negative only the view, which costs nothing."""
+        if self._negative is None:
+            self.change(lambda picture: orient_picture(picture, turn))
+            return
+        source = self._negative
+        self._negative = source.turned(turn)
+        self._view = self._view.turned(source.width, source.height, turn)
+        self._turned = True
 
     def change(self, done: Change) -> None:
         self._picture = done(self.picture)

@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -18,7 +18,16 @@ from imagestore.imaging.engine.picture import Picture
 from imagestore.imaging.engine.resampling import faces_in, resample
 from imagestore.imaging.engine.verification import decoding, read_orientation
 from imagestore.imaging.formats import JPEG, TIFF, Format
-from imagestore.imaging.geometry import UPRIGHT, Box, View, check_size, oriented_size, stored_box
+from imagestore.imaging.geometry import (
+    UPRIGHT,
+    Box,
+    View,
+    check_size,
+    combine,
+    oriented_size,
+    stored_box,
+    turned_box,
+)
 
 MARGIN = 2.2
 """How many times the wanted size a JPEG is decoded at, at least. DCT scaling is a poor filter: of less than
@@ -59,6 +68,13 @@ class Negative:
         faces = self.faces if self.orientation == UPRIGHT else None
         return Negative(self.data, self.format, width, height, UPRIGHT, self.frames, self.page, faces)
 
+    def turned(self, turn: int) -> Negative:
+        """The same, turned further as that orientation says."""
+        width, height = oriented_size(self.width, self.height, turn)
+        faces = self.faces and tuple(turned_box(face, self.width, self.height, turn) for face in self.faces)
+        orientation = combine(self.orientation, turn)
+        return replace(self, width=width, height=height, orientation=orientation, faces=faces)
+
     def develop(self, view: View) -> Picture:
         """Decode, resample and turn the frames; a JPEG is decoded no larger than the view has use for.
 
@@ -96,10 +112,8 @@ class Negative:
             # Pillow takes all of them for Adobe's, whose inks are upside down.
             inks = ImageChops.invert(image)
         frame = drop_opaque_alpha(to_srgb(resample(inks or expand(image), part, size), profile))
-        turn = _TURNS.get(self.orientation)
-        if turn is not None:
-            return frame.transpose(turn)
-        return frame.copy() if frame is image else frame
+        upright = orient(frame, self.orientation)
+        return upright.copy() if upright is image else upright
 
 
 def expose(
@@ -128,6 +142,11 @@ def expose(
     frames = pages if animated and page is None and moves else 1
     width, height = size or (width, height)
     return Negative(data, format, width, height, orientation, frames, (page or 1) - 1, faces, pages)
+
+
+def orient(image: Image.Image, turn: int) -> Image.Image:
+    """The image turned as that orientation says."""
+    return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
 @contextmanager

@@ -8,26 +8,17 @@ from itertools import product
 
 from PIL import Image, ImageOps
 
+from imagestore.imaging.engine.loading import orient
 from imagestore.imaging.engine.picture import Picture
-from imagestore.imaging.geometry import Box, check_size, enclose
-
-_FLIPS = {"hflip": Image.Transpose.FLIP_LEFT_RIGHT, "vflip": Image.Transpose.FLIP_TOP_BOTTOM}
-_QUARTERS = {
-    90: Image.Transpose.ROTATE_270,  # Pillow counts the other way round
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_90,
-}
+from imagestore.imaging.geometry import Box, check_size, enclose, turned_box
 
 
-def flip(picture: Picture, way: str) -> Picture:
-    """The mirror image: "hflip" swaps left and right, "vflip" top and bottom."""
+def orient_picture(picture: Picture, turn: int) -> Picture:
+    """Every frame turned as that orientation says: pixels move, and none changes."""
     faces = picture.faces and tuple(
-        Box(picture.width - face.right, face.top, face.width, face.height)
-        if way == "hflip"
-        else Box(face.left, picture.height - face.bottom, face.width, face.height)
-        for face in picture.faces
+        turned_box(face, picture.width, picture.height, turn) for face in picture.faces
     )
-    return replace(picture, frames=[frame.transpose(_FLIPS[way]) for frame in picture.frames], faces=faces)
+    return replace(picture, frames=[orient(frame, turn) for frame in picture.frames], faces=faces)
 
 
 def rotate(picture: Picture, degrees: float) -> Picture:
@@ -35,15 +26,9 @@ def rotate(picture: Picture, degrees: float) -> Picture:
 
     Raises InvalidTransformation where that canvas is too large.
     """
-    degrees %= 360
-    if not degrees:
-        return picture
     size = _turned_size(picture.width, picture.height, degrees)
     check_size(*size, len(picture.frames))
-    if degrees in _QUARTERS:
-        frames = [frame.transpose(_QUARTERS[int(degrees)]) for frame in picture.frames]
-    else:
-        frames = [_rotate_frame(frame, degrees, size) for frame in picture.frames]
+    frames = [_rotate_frame(frame, degrees, size) for frame in picture.frames]
     faces = picture.faces and tuple(
         _turned_box(face, degrees, (picture.width, picture.height), size) for face in picture.faces
     )
