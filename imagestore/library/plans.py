@@ -24,7 +24,7 @@ MOST_LAYERS = 20
 _SIZES = re.compile(r"(?:^|[,/])[wh]_")
 """What says that the answer need not be as large as the original."""
 
-_LABELS = re.compile(r"\b(?:tags|ctx|context)\b")
+_LABELS = re.compile("tags|ctx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -360,3 +360,15 @@ def test_a_bad_transformation_varies_by_accept_too(stranger: httpx.Client, path:
     answer = stranger.get(f"{path}/f_auto,w_zz/ada")
     check_error(answer, 400, "invalid_transformation")
     assert answer.headers["Vary"] == "Accept"
+
+
+def test_labels_that_it_asks_for_are_a_part_of_what_it_is(
+    stranger: httpx.Client, client: Client, path: str, open_bucket: str
+) -> None:
+    url = f"{path}/if_!sea!_in_tags/c_scale,w_20/if_else/c_scale,w_40/if_end/ada.png"
+    assert opened(stranger.get(url)).size == (40, 30)
+    client.relabel(open_bucket, "ada", tags=["sea"])
+    assert opened(stranger.get(url)).size == (20, 15)
+    number = client.image(open_bucket, "ada")["version"]
+    pinned = stranger.get(url.replace("/ada", f"/v{number}/ada"))
+    assert "immutable" not in pinned.headers["Cache-Control"]
