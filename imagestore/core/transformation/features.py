@@ -225,18 +225,26 @@ def _without_defaults(tidy: Sequence[str], unsaid: Sequence[str | None]) -> list
 
 _POSITION = re.compile(r"([0-9]{1,3}(?:\.[0-9]+)?)p")
 _MOST_TINTS = 10
+_EQUALIZE = "equalize"
+"""The word that may stand before the amount of a tint, and is the last of the effect's arguments."""
 
 
-def _read_tint(said: Sequence[str], kinds: Sequence[Kind], scope: Scope) -> Iterator[float | Color]:
+def _read_tint(said: Sequence[str], kinds: Sequence[Kind], scope: Scope) -> Iterator[float | Color | str]:
     """How much; then colours, each with its place between black (0) and white (100)."""
-    amount, *pairs = _pair_tints(said)
+    equalize = said[:1] == [_EQUALIZE]
+    amount, *pairs = _pair_tints(said[equalize:])
     yield kinds[0].read(amount, scope)
     for color, position in zip(pairs[::2], pairs[1::2], strict=True):
         yield kinds[1].read(color, scope)
         yield float(position)
+    if equalize:
+        yield _EQUALIZE
 
 
 def _tidy_tint(said: Sequence[str], kinds: Sequence[Kind]) -> Iterator[str]:
+    if said[:1] == [_EQUALIZE]:
+        yield _EQUALIZE
+        said = said[1:]
     amount, *pairs = _pair_tints(said)
     tints = [kinds[1].tidy(color) for color in pairs[::2]]
     places = [f"{write_value(float(position))}p" for position in pairs[1::2]]

@@ -105,6 +105,7 @@ STEPS = {
     "$l_33/e_sepia:$l": {"effect": Effect("sepia", (33.0,))},
     "e_outline:inner": {"effect": Effect("outline", ("inner", 5.0, 0.0))},
     "e_replace_color:red:10": {"effect": Effect("replace_color", (RED, 10.0, "auto"))},
+    "e_tint:equalize:80:red": {"effect": Effect("tint", (80, RED, 50.0, "equalize"))},
     "e_tint:80:red:white": {"effect": Effect("tint", (80.0, RED, 0.0, WHITE, 100.0))},
     "e_tint:80:red:white:white": {"effect": Effect("tint", (80.0, RED, 0.0, WHITE, 50.0, WHITE, 100.0))},
     "fl_relative.tiled,w_1.0": {

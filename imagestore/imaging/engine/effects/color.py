@@ -71,23 +71,34 @@ def colorize(picture: Image.Image, around: Surroundings, strength: float) -> Ima
     return result
 
 
-def tint(picture: Image.Image, around: Surroundings, amount: float, *tints: Color | float) -> Image.Image:
+def tint(
+    picture: Image.Image, around: Surroundings, amount: float, *tints: Color | float | str
+) -> Image.Image:
     """Give each brightness a colour: `tints` are colours, each followed by its brightness in percent.
 
-    Below the first one it fades to black, above the last one to white.
+    Below the first one it fades to black, above the last one to white. With the word `equalize` at the end
+    the picture's brightnesses are spread evenly before, so that each colour gets its share.
     """
-    places = [float(each) / 100 for each in tints if not isinstance(each, Color)]
+    places = [float(each) / 100 for each in tints if isinstance(each, int | float)]
     rows = [[each.red, each.green, each.blue] for each in tints if isinstance(each, Color)]
     order = np.argsort(places, kind="stable")
     at = np.array([-1e-6, *(places[index] for index in order), 1 + 1e-6])
     ramp = np.array([[0, 0, 0], *(rows[index] for index in order), [255, 255, 255]]) / 255
 
+    levels = _ranks(picture) if "equalize" in tints else np.linspace(0, 1, 256)
+
     def tone(colors: Colors) -> Colors:
-        bright = luma(colors)
+        bright = np.interp(luma(colors), np.linspace(0, 1, 256), levels)
         toned = np.concatenate([np.interp(bright, at, ramp[:, channel]) for channel in range(3)], axis=-1)
         return np.asarray(colors + (toned - colors) * (amount / 100), dtype=np.float32)
 
     return recolor(picture, tone)
+
+
+def _ranks(picture: Image.Image) -> np.ndarray:
+    """For each of 256 brightnesses the share of the picture that is darker."""
+    counts = np.array(picture.convert("L").histogram(), dtype=np.float64)
+    return np.asarray((np.cumsum(counts) - counts / 2) / counts.sum())
 
 
 def replace_color(

@@ -95,6 +95,14 @@ def test_one_tint_lies_between_black_and_white() -> None:
     assert near(color_of("tint:100:red", (127, 127, 127)), (254, 0, 0), 4)
 
 
+def test_an_equalized_tint_gives_each_color_its_share() -> None:
+    dark = Image.fromarray(np.tile(np.linspace(0, 60, 200).astype(np.uint8)[:, None, None], (1, 40, 3)))
+    plain, even = (values(effect(f"tint:{each}100:black:white", dark)) for each in ("", "equalize:"))
+    assert plain.max() < 70
+    assert abs(even.mean() - 127.5) < 6
+    assert even.max() > 240
+
+
 def test_tints_may_come_in_any_order() -> None:
     assert color_of("tint:100:gold:100p:navy:0p", (90, 90, 90)) == color_of(
         "tint:100:navy:0p:gold:100p", (90, 90, 90)
