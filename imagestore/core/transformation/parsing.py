@@ -21,6 +21,7 @@ from imagestore.core.transformation.segments import (
     part_drawing,
     part_flags,
     part_placing,
+    part_room,
     sort_out,
     split,
 )
@@ -212,8 +213,9 @@ class _Reading:
         refuse_in_layer(gather(frame.outputs))
         self._stack.pop()
         flags, own = part_flags(frame.opener)
-        drawing, first = part_drawing(frame.source, own)
         where, last = part_placing(steps, PLACING.keys() - {"e", "fl"})
+        room, last = part_room(last)
+        drawing, first = part_drawing(frame.source, _joined(room, own))
         chain = [*_steps_of(first), *silence(frame.nodes), *_steps_of(last)]
         place = component_of(_joined(flags, where), PLACING)
         self._top.nodes.append(Layer(frame.source, frame.under, tuple(chain), place, drawing))
@@ -233,10 +235,11 @@ class _Reading:
 
 def _steps_of(parameters: list[Pair]) -> list[Node]:
     component = component_of(parameters)
-    return [component] if component.parameters else []
+    return [component] if any(name != "fl" for name, _ in component.parameters) else []
 
 
 def _joined(flags: list[Pair], steps: list[Pair]) -> list[Pair]:
     """`steps` with the flags added to their own."""
     values = [value for name, value in [*flags, *steps] if name == "fl"]
-    return [(name, value) for name, value in steps if name != "fl"] + [("fl", ".".join(values))]
+    rest = [(name, value) for name, value in steps if name != "fl"]
+    return rest + ([("fl", ".".join(values))] if values else [])

@@ -34,8 +34,6 @@ _FRACTION = re.compile(r"\d*\.\d+")
 _KEEP_ROOM = "text_no_trim"
 """The flag that says how a text is drawn."""
 _RELATIVE = ("relative", "region_relative")
-_OF_THE_LAYER = (*_RELATIVE, _KEEP_ROOM)
-"""Flags that change the layer itself."""
 _OF_THE_PLACE = ("cutter", "no_overflow", "text_disallow_overflow", "tiled")
 """Flags that say how it is laid."""
 
@@ -102,17 +100,16 @@ def part_placing(steps: list[Pair], placing: Collection[str]) -> tuple[list[Pair
         if name in placing or (name == "e" and value.partition(":")[0] in BLENDS):
             where.append((name, value))
         elif name == "fl":
-            where.append((name, value))
-            if others := [each for each in split_flags(value) if each in _OF_THE_LAYER]:
-                own.append((name, ".".join(others)))
+            placed, others = part_flags([(name, value)])
+            where += placed
+            own += others
         else:
             own.append((name, value))
-    return where, own if any(name != "fl" for name, _ in own) or _KEEP_ROOM in dict(own).get("fl", "") else []
+    return where, own
 
 
 def part_flags(opener: list[Pair]) -> tuple[list[Pair], list[Pair]]:
-    """Of what stands beside `l_`, where an fl_layer_apply follows: the flags that are about the layer's
-    place, as one parameter if there are any, and the rest."""
+    """The flags that are about a layer's place, as one parameter if there are any, and the rest."""
     flags = [flag for name, value in opener if name == "fl" for flag in split_flags(value)]
     placing = [flag for flag in flags if flag in _OF_THE_PLACE]
     own = [flag for flag in flags if flag not in _OF_THE_PLACE]
@@ -128,6 +125,7 @@ def part_drawing(source: str | Wording, steps: list[Pair]) -> tuple[Component, l
 
     A size in fractions does not wrap the text, but resizes its picture, as anybody's.
     """
+    room, steps = part_room(steps)
     if not isinstance(source, Wording):
         return Component(()), steps
     names = {"b", "co"} | ({"bo"} if has_stroke(source) else set())
@@ -137,13 +135,22 @@ def part_drawing(source: str | Wording, steps: list[Pair]) -> tuple[Component, l
     if ("c", "fit") in steps and not fractions:
         names |= {"c", "w", "h"}
     drawing = [(name, value) for name, value in steps if name in names]
-    own = [(name, value) for name, value in steps if name not in names]
-    if _KEEP_ROOM in flags:
-        drawing.append(("fl", _KEEP_ROOM))
-        flags = [flag for flag in flags if flag != _KEEP_ROOM]
-        own = [(name, value) for name, value in own if name != "fl"]
-        own += [("fl", ".".join(flags))] if flags else []
-    return component_of(drawing), own
+    return component_of(drawing + room), [(name, value) for name, value in steps if name not in names]
+
+
+def part_room(steps: list[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """The flag that says how a text is drawn, if it is there, and the rest."""
+    room: list[Pair] = []
+    rest: list[Pair] = []
+    for name, value in steps:
+        flags = split_flags(value) if name == "fl" else []
+        if _KEEP_ROOM in flags:
+            room = [("fl", _KEEP_ROOM)]
+            flags = [flag for flag in flags if flag != _KEEP_ROOM]
+            rest += [("fl", ".".join(flags))] if flags else []
+        else:
+            rest.append((name, value))
+    return room, rest
 
 
 def condition_of(value: str) -> str:

@@ -172,15 +172,15 @@ CANONICAL = {
     "l_logo,w_50,g_south_east,x_5": "l_logo/w_50/fl_layer_apply,g_south_east,x_5",
     "l_logo/w_50/fl_layer_apply,g_south_east,x_5": "l_logo/w_50/fl_layer_apply,g_south_east,x_5",
     "l_logo/r_max/fl_layer_apply,w_9,g_north,x_1": "l_logo/r_max/w_9/fl_layer_apply,g_north,x_1",
-    "l_logo/fl_layer_apply,w_0.1,fl_relative,o_50": ("l_logo/fl_relative,w_0.1/fl_layer_apply.relative,o_50"),
-    "l_logo/fl_layer_apply,fl_relative": "l_logo/fl_layer_apply.relative",
+    "l_logo/fl_layer_apply,w_0.1,fl_relative,o_50": ("l_logo/fl_relative,w_0.1/fl_layer_apply,o_50"),
+    "l_logo/fl_layer_apply,fl_relative": "l_logo/fl_layer_apply",
     "l_logo/fl_layer_apply,e_sepia:5": "l_logo/e_sepia:5/fl_layer_apply",
     "l_text:Arial_40:Hi,/fl_layer_apply": "l_text:Arial_40:Hi/fl_layer_apply",
     "l_logo,w_50,fl_layer_apply": "l_logo/w_50/fl_layer_apply",
     "u_a:b": "u_a:b/fl_layer_apply",
     "l_a%3Ab": "l_a%3Ab/fl_layer_apply",
     "l_%74ext:b": "l_%74ext:b/fl_layer_apply",
-    "l_x,fl_relative,w_0.5,e_multiply": "l_x/fl_relative,w_0.5/e_multiply,fl_layer_apply.relative",
+    "l_x,fl_relative,w_0.5,e_multiply": "l_x/fl_relative,w_0.5/e_multiply,fl_layer_apply",
     "l_x,fl_no_overflow.tiled": "l_x/fl_layer_apply.no_overflow.tiled",
     "l_x,fl_tiled.relative,w_0.5/o_5/fl_layer_apply,fl_no_overflow": (
         "l_x/fl_relative,w_0.5/o_5/fl_layer_apply.no_overflow.tiled"
