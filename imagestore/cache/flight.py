@@ -26,6 +26,7 @@ LEASE_SECONDS = 2.0
 
 MOST_FAILURES = 3
 IDLE_ROUNDS = 8
+HOPELESS_SECONDS = 10.0
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 
@@ -36,12 +37,15 @@ class Flights:
     In one process the threads wait for each other directly. Between processes one holds a lease in Redis, and
     the others look every so often whether the thing is there. The lease ends when its maker is done; it is
     renewed until then, so that it ends within `lease_seconds` of its maker's death, and another one follows.
-    Without Redis each process makes its own.
+    Without Redis each process makes its own: at once, or, if `patience` seconds are given, only after Redis
+    did not answer for as long as that. It may just be busy, and what is to be made be dear.
     """
 
-    def __init__(self, tier: Tier, *, lease_seconds: float = LEASE_SECONDS) -> None:
+    def __init__(self, tier: Tier, *, lease_seconds: float = LEASE_SECONDS, patience: float = 0.0) -> None:
         self._tier = tier
         self._lease_seconds = lease_seconds
+        self._patience = patience
+        self._hopeless_until = 0.0
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight] = {}
         self._held: dict[str, Lease] = {}
@@ -103,11 +107,12 @@ class Flights:
     def _make_or_find(
         self, name: str, make: Callable[[], T], find: Callable[[], T | None], deadline: float
     ) -> tuple[T, Role]:
-        pause = FIRST_PAUSE
+        pause, began = FIRST_PAUSE, time.monotonic()
         while True:
             lease = self._tier.try_lease(name, self._lease_seconds)
+            waits = lease.state == "unavailable" and self._is_patient(began)
             try:
-                if lease.state == "unavailable":
+                if lease.state == "unavailable" and not waits:
                     return make(), "make"
                 # Also with the lease in hand: another maker may have ended between the caller's look and now.
                 found = find()
@@ -122,6 +127,17 @@ class Flights:
                     self._tier.release_lease(lease)
             time.sleep(min(left, pause * random.uniform(0.5, 1.0)))  # noqa: S311 - spreads load, guards nothing
             pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _is_patient(self, began: float) -> bool:
+        """Whether to ask again for a lease that Redis did not answer for since `began`. After it was waited
+        for in vain nobody waits for a while."""
+        now = time.monotonic()
+        if not self._tier.enabled or now < self._hopeless_until:
+            return False
+        if now - began < self._patience:
+            return True
+        self._hopeless_until = now + HOPELESS_SECONDS
+        return False
 
     @contextmanager
     def _renewed(self, lease: Lease) -> Iterator[None]:

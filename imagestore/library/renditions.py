@@ -31,6 +31,9 @@ from imagestore.library.plans import Plan
 from imagestore.library.proofs import Proofs, Workbench
 from imagestore.library.shelf import Shelf
 
+PATIENCE = 1.0
+"""Seconds for which Redis may be too busy to say who makes a rendition, before everybody does."""
+
 FAILURE_SECONDS = 10.0
 """For so long what cannot be made is not tried again, by any worker."""
 
@@ -75,7 +78,7 @@ class Renderer:
         self._proofs = proofs
         self._descriptions = descriptions
         self._metrics = metrics
-        self._flights = Flights(tier)
+        self._flights = Flights(tier, patience=PATIENCE)
         self._most = most
         self._makers = ThreadPoolExecutor(most, thread_name_prefix="maker")
         self._making: dict[str, Future[Made]] = {}

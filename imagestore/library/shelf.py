@@ -67,15 +67,21 @@ class Shelf:
         return [name for name in wanted if name not in known]
 
     def put(self, name: str, data: bytes, digests: tuple[Digest, ...], seconds: float) -> None:
-        """Keep what took so many `seconds` to make: in GridFS behind the caller's back, if it was dear, or
-        Redis does not take it."""
-        self._tier.write_blob(name, data, 1, cost=seconds / COST_SECONDS)
-        if seconds < DEAR_SECONDS and len(data) <= self._tier.value_bytes and self._tier.enabled:
+        """Keep what took so many `seconds` to make: in GridFS behind the caller's back, if it was dear; but
+        at once if Redis does not take it, since other workers wait to find it somewhere."""
+        taken = self._tier.write_blob(name, data, 1, cost=seconds / COST_SECONDS)
+        if (
+            (taken and seconds < DEAR_SECONDS)
+            or self._kept is None
+            or not self._behind.acquire(blocking=False)
+        ):
             return
-        if self._kept is None or not self._behind.acquire(blocking=False):
+        kept = Kept(name, data, digests, seconds)
+        if not taken and self._tier.enabled:
+            self._write(self._kept, kept)
             return
         with suppress(RuntimeError):  # the service is closing
-            self._writer.submit(self._write, self._kept, Kept(name, data, digests, seconds))
+            self._writer.submit(self._write, self._kept, kept)
 
     def close(self) -> None:
         self._writer.shutdown(wait=False, cancel_futures=True)

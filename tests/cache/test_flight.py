@@ -311,3 +311,32 @@ def test_a_lease_lasts_as_long_as_its_maker_is_at_work(make_tier: MakeTier) -> N
     assert flights.once("blob", make, find=lambda: None, wait=WAIT) == (b"made", "make")
     assert states == ["busy"] * 10
     assert until(lambda: other.try_lease("blob", 1).state == "held")
+
+
+def test_the_patient_ask_again_until_redis_is_less_busy(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = tier.try_lease
+    answers = iter([False] * 5)
+
+    def busy(name: str, seconds: float) -> Lease:
+        return taken(name, seconds) if next(answers, True) else Lease(name, "unavailable", "x")
+
+    monkeypatch.setattr(tier, "try_lease", busy)
+    shop = Workshop(tier, Flights(tier, patience=WAIT))
+    shop.ask_at_once(10)
+    assert shop.makes == 1
+    assert next(answers, None) is None
+
+
+def test_patience_ends_and_is_not_had_again_soon(tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def away(name: str, seconds: float) -> Lease:
+        asked.append(name)
+        return Lease(name, "unavailable", "x")
+
+    monkeypatch.setattr(tier, "try_lease", away)
+    flights = Flights(tier, patience=0.3)
+    assert flights.once("a", lambda: b"made", find=lambda: None) == (b"made", "make")
+    assert asked.count("a") > 1
+    assert flights.once("b", lambda: b"made", find=lambda: None) == (b"made", "make")
+    assert asked.count("b") == 1

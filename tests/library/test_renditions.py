@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -151,6 +152,24 @@ def test_many_in_two_workers_are_one_render(house: House, open_house: OpenHouse,
     assert sum(answers.values()) == 40
     assert {data for data, _ in answers} == {b"made"}
     assert sum(starts(each) for each in houses) == before + 1
+
+
+def test_what_redis_does_not_take_is_made_once_all_the_same(
+    house: House, open_house: OpenHouse, break_with: Break
+) -> None:
+    house.put("a", pictures.jpeg(64, 48))
+    break_with("time.sleep(1)")
+    houses = [open_house(cache_value_bytes=0) for _ in range(2)]
+    barrier = threading.Barrier(2)
+
+    def ask(at: House) -> bytes:
+        wanted = plan(at, "c_scale,w_33")
+        barrier.wait(60)
+        return make(at, wanted).data
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(ask, houses)) == [b"made"] * 2
+    assert sum(starts(each) for each in houses) == 1
 
 
 def starts(house: House) -> int:
