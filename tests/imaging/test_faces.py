@@ -5,13 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from imagestore.core.errors import FacesUnavailable
 from imagestore.imaging import faces
 from imagestore.imaging.geometry import Box
 from tests import pictures
-from tests.faces import crowd
+from tests.faces import BACKGROUND, crowd, face
 
 pytestmark = pytest.mark.quick
 
@@ -43,6 +43,20 @@ def test_a_face_held_aslant_is_found(tilt: float) -> None:
     (box,) = found(crowd((640, 480), (200, 120, 200), tilt=tilt))
     assert abs(box.left + box.width / 2 - 300) < 30
     assert abs(box.top + box.height / 2 - 225) < 30
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_face_of_which_one_side_shows_is_found_whichever_side_it_is(mirrored: bool) -> None:
+    """Of the pass for profiles alone: as far as it goes, a face half behind a wall is one."""
+    half = face(220)
+    half.paste(BACKGROUND, (0, 0, 88, 220))
+    picture = Image.new("RGB", (640, 480), BACKGROUND)
+    picture.paste(half, (200, 80))
+    search = faces._search()
+    (seen,) = search.profiles(search.gray(np.asarray(ImageOps.mirror(picture) if mirrored else picture)))
+    assert abs(seen.x - (640 - 335 if mirrored else 335)) < 20
+    assert abs(seen.y - 200) < 20
+    assert 80 < seen.side < 200
 
 
 def test_several_come_from_the_largest_to_the_smallest() -> None:
@@ -105,7 +119,7 @@ def test_they_are_found_within_the_limits_of_a_decoder() -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16));"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
-        "import numpy as np; from imagestore.imaging.faces import find_faces; from tests.faces import crowd;"
+        "import numpy as np; from imagestore.imaging.faces import find_faces; from tests.faces import BACKGROUND, crowd, face;"
         "print(len(find_faces(np.asarray(crowd((8000, 6000), (900, 900, 3000))))))"
     )
     command = [sys.executable, "-c", program]
