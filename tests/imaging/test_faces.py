@@ -119,7 +119,7 @@ def test_they_are_found_within_the_limits_of_a_decoder() -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30));"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16));"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
-        "import numpy as np; from imagestore.imaging.faces import find_faces; from tests.faces import BACKGROUND, crowd, face;"
+        "import numpy as np; from imagestore.imaging.faces import find_faces; from tests.faces import crowd;"
         "print(len(find_faces(np.asarray(crowd((8000, 6000), (900, 900, 3000))))))"
     )
     command = [sys.executable, "-c", program]
