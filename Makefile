@@ -44,8 +44,9 @@ lint: $(VENV)/.tests ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests ## measure the service
+bench: $(VENV)/.tests ## measure the service, and renders (of PHOTOS=folder) beside other servers
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.renders $(if $(PHOTOS),--photos $(PHOTOS))
 
 PHOTOS ?=
 contact-sheet: $(VENV)/.tests ## show every transformation on the photos of PHOTOS=folder, else on made ones
