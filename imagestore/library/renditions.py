@@ -127,21 +127,25 @@ class Renderer:
             self._making.pop(name, None)
 
     def _come_by(self, plan: Plan) -> Made:
-        name = plan.name
-        self._check_failed(name)
-        data = self._shelf.fetch(name)
-        if data is not None:
-            self._metrics.count(RENDITIONS, Origin.KEPT)
-            return Made(data, Origin.KEPT)
+        name, origins = plan.name, list[Origin]()
 
         def find() -> bytes | None:
             self._check_failed(name)
-            return self._shelf.find(name)
+            data, origin = self._tier.read_blob(name, 1), Origin.WAIT
+            if data is None:
+                data, origin = self._shelf.fetch(name), Origin.KEPT
+            origins.append(origin if data is not None else Origin.MAKE)
+            return data
 
-        wait = self._bench.seconds * 4
-        made, role = self._flights.once(name, lambda: self._make(plan), find=find, wait=wait)
-        self._metrics.count(RENDITIONS, role)
-        return Made(made, Origin(role))
+        def make() -> bytes:
+            # Without a lease nobody has looked yet.
+            known = None if origins else find()
+            return known if known is not None else self._make(plan)
+
+        made, _ = self._flights.once(name, make, find=find, wait=self._bench.seconds * 4)
+        origin = origins[-1] if origins else Origin.WAIT
+        self._metrics.count(RENDITIONS, origin)
+        return Made(made, origin)
 
     def _make(self, plan: Plan) -> bytes:
         """Render, and leave the result, or that it cannot be had, where all workers look."""
