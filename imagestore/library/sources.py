@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from imagestore.core.errors import StoreUnavailable
 
 PREFIX = "sources-"
+LOCK = "lock"
+"""A file in the folder that its owner holds locked: for a process in another container its number tells
+nothing."""
+
+YOUNG_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -39,6 +47,7 @@ class Sources:
         self._directory = directory
         self._limit = limit
         self._folder: Path | None = None
+        self._owned: IO[bytes] | None = None
         self._held: OrderedDict[str, _Held] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -62,14 +71,17 @@ class Sources:
     def close(self) -> None:
         with self._lock:
             folder, self._folder = self._folder, None
+            lock, self._owned = self._owned, None
             self._held.clear()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            lock.close()
 
     def _borrow(self, name: str) -> _Held:
         with self._lock:
             if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._directory))
+                self._folder, self._owned = _make_folder(self._directory)
             held = self._held.get(name)
             if held is None:
                 descriptor, path = tempfile.mkstemp(dir=self._folder)
@@ -110,9 +122,20 @@ class Sources:
             held.path.unlink()
 
 
+def _make_folder(directory: Path) -> tuple[Path, IO[bytes]]:
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=directory))
+    lock = (folder / LOCK).open("ab")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return folder, lock
+
+
 def _clear_left(directory: Path) -> None:
-    """Remove the folders of processes that are gone, or were here under this one's number before it."""
-    for folder in directory.glob(f"{PREFIX}*-*"):
-        number = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if not number.isdigit() or int(number) == os.getpid() or not Path(f"/proc/{number}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the folders of processes that are gone: nobody holds their locks. The youngest are let be, since
+    their owner may not have got to it."""
+    for folder in directory.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime < YOUNG_SECONDS:
+                continue
+            with (folder / LOCK).open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
