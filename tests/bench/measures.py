@@ -21,6 +21,7 @@ from tests.bench.load import Connection, Pace, pace
 from tests.service import Service
 
 CLIENTS = 16
+UPLOADERS = 4
 ROUNDS = 3
 MiB = 1024 * 1024
 
@@ -90,26 +91,35 @@ def measure_reads(hot: Target, cold: Target, bare: GridFSBucket, seconds: float)
 def measure_uploads(target: Target, bare: GridFSBucket, where: str, seconds: float) -> Iterator[Row]:
     """Uploads in a row, so that each way bears what it leaves to the other members to catch up with."""
     made = distinct(pictures.jpeg(1500, 1200, noise=True, quality=70))
-    with connected(target, 1) as (connection,):
 
-        def upload() -> None:
-            number, data = next(made)
-            target.put(connection, f"up/{number}.jpg", data)
+    def upload(connection: Connection) -> None:
+        number, data = next(made)
+        target.put(connection, f"up/{number}.jpg", data)
 
-        def store() -> None:
-            number, data = next(made)
-            bare.upload_from_stream(f"up/{number}.jpg", io.BytesIO(data))
+    def store() -> None:
+        number, data = next(made)
+        bare.upload_from_stream(f"up/{number}.jpg", io.BytesIO(data))
 
-        ours, theirs = (middle(found) for found in in_turns([[upload], [store]], seconds))
-    label = f"upload of {len(next(made)[1]) / 1e6:.1f} MB, proven, {where}"
-    yield Row(label, "/s", ours.per_second, theirs.per_second, "more")
-    yield Row(label, "ms", ours.milliseconds, theirs.milliseconds, "less")
+    for clients in (1, UPLOADERS):
+        with connected(target, clients) as connections:
+            ways: list[list[Callable[[], object]]] = [
+                [lambda each=each: upload(each) for each in connections],  # type: ignore[misc]
+                [store] * clients,
+            ]
+            ours, theirs = (middle(found) for found in in_turns(ways, seconds))
+        label = f"upload of 1 MB, {where}, {clients} client{'s' * (clients > 1)}"
+        yield Row(label, "/s", ours.per_second, theirs.per_second, "more")
+        yield Row(label, "ms", ours.milliseconds, theirs.milliseconds, "less")
 
 
 def distinct(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
-    """The picture again and again, each time with other bytes: a comment behind its first marker."""
-    for number in itertools.count():
-        yield number, jpeg[:2] + b"\xff\xfe\0\x12" + f"{number:016}".encode() + jpeg[2:]
+    """The picture again and again, each time with other bytes: a comment behind its first marker. Threads may
+    share it."""
+
+    def numbered(number: int) -> tuple[int, bytes]:
+        return number, jpeg[:2] + b"\xff\xfe\0\x12" + f"{number:016}".encode() + jpeg[2:]
+
+    return map(numbered, itertools.count())
 
 
 def measure_large(hot: Target, bare: GridFSBucket) -> Iterator[Row]:
