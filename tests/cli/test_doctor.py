@@ -179,7 +179,15 @@ def test_a_database_that_is_empty_or_lacks_an_index(
     opened = Mongo(mongo.url, mongo_database, write_timeout=60, read_timeout=60)
     opened.ensure_indexes()
     assert sorted(opened.database.list_collection_names()) == sorted(
-        ["images", "versions", "claims", "blobs.files", "blobs.chunks"]
+        [
+            "images",
+            "versions",
+            "claims",
+            "blobs.files",
+            "blobs.chunks",
+            "renditions.files",
+            "renditions.chunks",
+        ]
     )
     opened.collection("claims").drop_index("file")
     opened.close()

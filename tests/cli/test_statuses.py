@@ -35,6 +35,10 @@ SERVICE: dict[str, list[str]] = {
     "credential create": ["credential", "create", "--scope", "read"],
     "credential ls": ["credential", "ls"],
     "credential revoke": ["credential", "revoke", "NOBODY"],
+    "transformation put": ["transformation", "put", "{bucket}", "thumb", "c_scale,w_10"],
+    "transformation ls": ["transformation", "ls", "{bucket}"],
+    "transformation show": ["transformation", "show", "{bucket}", "thumb"],
+    "transformation rm": ["transformation", "rm", "{bucket}", "thumb"],
 }
 """Commands that ask a service. `{bucket}` is not there, `{taken}` is."""
 
