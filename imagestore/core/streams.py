@@ -16,7 +16,7 @@ from imagestore.core.errors import EmptyUpload, LengthMismatch, StoreUnavailable
 from imagestore.core.image import Digest
 
 READ_SIZE = 64 * 1024
-SPOOL_MEMORY = 1024 * 1024
+SPOOL_MEMORY = 256 * 1024
 """A body up to this size is spooled in memory; a larger one goes to a file."""
 
 HEAD_BYTES = 4096
