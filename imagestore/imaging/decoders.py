@@ -127,7 +127,8 @@ class DecoderPool:
             proof.settle()
 
     def ask(self, job: Job) -> tuple[dict[str, Any], bytes]:
-        """Have a decoder do the job, and return its answer: head and body.
+        """Have a decoder do the job, and return its answer: head and body. `seconds` in the head are those of
+        CPU that it took.
 
         Raises what the answer says is wrong (RejectedImage, InvalidRequest); DecodeTimeout for a job that
         takes too long or too much memory, and CorruptImage for one that took two decoders down, both

@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -46,9 +47,10 @@ def main(argument: str) -> None:
             while True:
                 head, body = receive(sock)
                 _allow(head["seconds"])
-                answer = _answer(head, body, limits)
+                began = time.process_time()
+                answer, made = _answer(head, body, limits)
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                send(sock, *answer)
+                send(sock, answer | {"seconds": time.process_time() - began}, made)
         except Disconnected:
             return  # the service is done with this process, or gone itself
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from imagestore.cache.tier import Tier
-from imagestore.core.errors import ImagestoreError, InvalidTransformation
+from imagestore.core.errors import DecoderLost, ImagestoreError, InvalidTransformation
 from imagestore.core.image import Version
 from imagestore.core.transformation.model import Scope
 from imagestore.imaging.decoders import DecoderPool
@@ -32,7 +32,10 @@ SIDES = (512, 1024, 2048)
 FIRST = (1024, 512, 2048)
 """In this order they are made: what serves most comes first."""
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 120.0
+QUIET_SECONDS = 0.5
+PATIENCE_SECONDS = 20.0
+LOOK_SECONDS = 0.05
 WAITING = 32
 """Originals whose copies wait to be made; of more, none are made this time."""
 
@@ -78,6 +81,7 @@ class Proofs:
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="proofs")
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
+        self._closing = threading.Event()
 
     @contextmanager
     def lend(self, plan: Plan, faces: tuple[Box, ...] | None) -> Iterator[Material]:
@@ -105,6 +109,7 @@ class Proofs:
             self._maker.submit(self._make_all, version)
 
     def close(self) -> None:
+        self._closing.set()
         self._maker.shutdown(wait=False, cancel_futures=True)
 
     def _has_copies(self, version: Version) -> bool:
@@ -167,6 +172,18 @@ class Proofs:
             with self._lock:
                 self._waiting.discard(version.digest)
 
+    def _await_quiet(self) -> None:
+        """Until the decoders have had nothing to do for a moment: a copy takes as long as some renders, for
+        which somebody waits. Raises DecoderLost when the service closes."""
+        now = quiet = time.monotonic()
+        end = now + PATIENCE_SECONDS
+        while now - quiet < QUIET_SECONDS and now < end:
+            if self._closing.wait(LOOK_SECONDS):
+                raise DecoderLost("The service is closing.")
+            now = time.monotonic()
+            if self._bench.decoders.load()["busy"]:
+                quiet = now
+
     def _make(self, version: Version, side: int) -> None:
         name, began = _name(version, side), time.monotonic()
         quality = "/q_90:444" if _format(version) == "jpeg" else ""
@@ -177,6 +194,7 @@ class Proofs:
                 format=_format(version),
                 most_bytes=self._bench.most_bytes,
             )
+            self._await_quiet()
             _, data = self._bench.decoders.ask(request.job(self._bench.seconds, name))
         self._shelf.put(name, data, (version.digest,), max(time.monotonic() - began, 1.0))
 

@@ -151,16 +151,16 @@ class Renderer:
         """Render, and leave the result, or that it cannot be had, where all workers look."""
         began = time.monotonic()
         try:
-            data = self._render(plan)
+            data, cost = self._render(plan)
         except (InvalidRequest, RejectedImage) as error:
             self._note_failed(plan.name, error)
             raise
-        took = time.monotonic() - began
-        self._metrics.observe(RENDER_SECONDS, took)
-        self._shelf.put(plan.name, data, plan.digests, took)
+        self._metrics.observe(RENDER_SECONDS, time.monotonic() - began)
+        self._shelf.put(plan.name, data, plan.digests, cost)
         return data
 
-    def _render(self, plan: Plan) -> bytes:
+    def _render(self, plan: Plan) -> tuple[bytes, float]:
+        """The bytes, and the seconds of a processor that they cost, which a wait for one is not among."""
         with ExitStack() as lent:
 
             def borrow(version: Version) -> Material:
@@ -176,7 +176,7 @@ class Renderer:
                 most_bytes=self._bench.most_bytes,
             )
             answer, data = self._bench.decoders.ask(request.job(self._bench.seconds, plan.name))
-        return _tell(plan.version, answer["facts"]) if plan.tells else data
+        return (_tell(plan.version, answer["facts"]) if plan.tells else data), float(answer["seconds"])
 
     def _faces(self, plan: Plan, version: Version) -> tuple[Box, ...] | None:
         """They are looked for only where the transformation asks for them."""
