@@ -27,7 +27,7 @@ from imagestore.imaging.formats import Format, by_name
 from imagestore.imaging.limits import Data, Limits
 
 OPEN_FILES = 16
-NICENESS = 5
+NICENESS = 10
 
 
 def main(argument: str) -> None:
