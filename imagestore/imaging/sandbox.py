@@ -112,7 +112,8 @@ def _answer(head: dict[str, Any], body: bytes, limits: Limits) -> tuple[dict[str
     except (RejectedImage, InvalidRequest) as error:
         return {"code": error.code, "message": error.message}, b""
     except MemoryError:
-        return {"code": DecodeTimeout.code, "message": "The picture took more memory than is allowed."}, b""
+        told = "The picture took more memory than is allowed: ask for a smaller one, or for another format."
+        return {"code": DecodeTimeout.code, "message": told}, b""
 
 
 def verify(source: bytes | Path, format: Format, limits: Limits) -> Facts:

@@ -27,6 +27,11 @@ _SIZES = re.compile(r"(?:^|[,/])[wh]_")
 _LABELS = re.compile("tags|ctx")
 
 
+def asks_labels(transformation: Transformation) -> bool:
+    """Whether it may look at the image's tags or context: rather once too often than once too few."""
+    return _LABELS.search(transformation.canonical()) is not None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One rendition: what it is made of, and how. `text` is the canonical transformation, with nothing left
@@ -89,7 +94,7 @@ class Plans:
         Raises ImageNotFound for a layer that is not there, InvalidTransformation for what is too much.
         """
         text = expanded.canonical()
-        labelled = _LABELS.search(text) is not None
+        labelled = asks_labels(expanded)
         tags, context = self._labels(found.version) if labelled else ((), {})
         return Plan(
             version=found.version,

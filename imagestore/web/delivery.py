@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, g, request
 
 from imagestore.access.policies import Action, Principal, decide, is_open
-from imagestore.core.errors import ImageNotFound, InvalidParameter
+from imagestore.core.errors import Forbidden, ImageNotFound, InvalidParameter, Unauthenticated
 from imagestore.core.image import Bucket
 from imagestore.core.metrics import FETCH_BYTES
 from imagestore.core.telemetry import Timings
@@ -70,6 +70,8 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
     def admit(bucket: Bucket) -> None:
         _allow(bucket)
         asked.admit(bucket)
+        if asked.reveals:
+            _allow_labels(bucket)
 
     fetch, wanted = services().fetch, asked.wanted
     try:
@@ -147,6 +149,19 @@ def _allow(bucket: Bucket) -> None:
         return
     who = _signer() if "signature" in request.args else principal()
     decide(who, Action.GET_IMAGE, bucket)
+
+
+def _allow_labels(bucket: Bucket) -> None:
+    """Tags and context are for those who may look at them by REST too."""
+    who = _signer() if "signature" in request.args else principal()
+    try:
+        decide(who, Action.LOOK, bucket)
+    except (Forbidden, Unauthenticated) as error:
+        error.message = (
+            "This transformation asks for the image's tags or context, which not everybody may see: sign the "
+            "URL, put it into a named transformation, or send a credential that may read the bucket."
+        )
+        raise
 
 
 def _signer() -> Principal:

@@ -27,12 +27,13 @@ STALE_STATUS = "imagestore; hit; detail=stale"
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What an answer says of itself: its media type, its file name, whether it is to be saved as a file, and
-    whether it may be kept for ever though its URL names no version."""
+    whether it may be kept for ever though its URL names no version, and whether no shared cache may."""
 
     media_type: str
     filename: str
     attachment: bool = False
     immutable: bool = False
+    private: bool = False
 
 
 def respond_bodiless(verdict: Verdict, subject: Representation) -> Response:
@@ -54,7 +55,7 @@ def describe(response: Response, found: Found, verdict: Verdict, shown: Shown) -
     """The fields of every answer about an image that was found, a 304 included (RFC 9110, 15.4.5)."""
     if verdict.status in (412, 416):
         return
-    response.headers.add("Cache-Control", cache_control(found, shown.immutable))
+    response.headers.add("Cache-Control", cache_control(found, shown))
     if verdict.status != 304:
         response.headers["Content-Type"] = shown.media_type
         response.headers.add("Content-Disposition", disposition(shown))
@@ -67,13 +68,13 @@ def name_status(found: Found) -> str:
     return "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
 
 
-def cache_control(found: Found, immutable: bool = False) -> str:
+def cache_control(found: Found, shown: Shown) -> str:
     """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, seconds for what may be out
     of date, unshared if private."""
-    if is_open(Action.GET_IMAGE, found.bucket):
+    if is_open(Action.GET_IMAGE, found.bucket) and not shown.private:
         if found.stale:
             return STALE
-        return IMMUTABLE if found.immutable or immutable else PLAIN
+        return IMMUTABLE if found.immutable or shown.immutable else PLAIN
     lifetime = STALE_MAX_AGE if found.stale else PLAIN_MAX_AGE
     if "signature" in request.args:
         lifetime = max(0, min(lifetime, int(request.args["expires"]) - int(time.time())))

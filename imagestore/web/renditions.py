@@ -16,7 +16,7 @@ from imagestore.core.transformation.parsing import Transformation
 from imagestore.core.urls import DeliveryRequest
 from imagestore.imaging.formats import by_extension, by_name
 from imagestore.library.fetch import Found
-from imagestore.library.plans import Plan
+from imagestore.library.plans import Plan, asks_labels
 from imagestore.library.renditions import Made, Origin
 from imagestore.web.fields import STALE_STATUS, Shown, describe, last_segment, name_status, respond_bodiless
 from imagestore.web.frontdoor import services
@@ -59,6 +59,11 @@ class Asked:
         self.expanded = services().plans.expand(bucket.name, wanted)
         self._note_variance()
 
+    @property
+    def reveals(self) -> bool:
+        """Whether the asker's own words, unsigned, ask for the tags or the context of the image."""
+        return self.wanted.signature is None and asks_labels(self.wanted.transformation)
+
     def is_plain(self, found: Found) -> bool:
         """Whether the original's own bytes are the answer."""
         same = found.extension in (None, found.version.facts.format)
@@ -78,21 +83,24 @@ class Asked:
 
 @dataclass(slots=True)
 class Job:
-    """A rendition on its way into an answer. `joined`: it was begun for another request."""
+    """A rendition on its way into an answer. `joined`: it was begun for another request.
+    `private`: it is for the sender alone."""
 
     plan: Plan
     found: Found
     began: float
     joined: bool = False
+    private: bool = False
 
     def subject(self, size: int) -> Representation:
         return Representation(self.plan.etag, self.plan.modified, size)
 
     def shown(self) -> Shown:
         format, key = by_name(self.plan.format), self.found.version.key
+        media_type, extension = format.media_type, format.extensions[0]
         if self.plan.tells:
-            return show(self.plan.transformation, key, "application/json", "json")
-        return show(self.plan.transformation, key, format.media_type, format.extensions[0])
+            media_type, extension = "application/json", "json"
+        return replace(show(self.plan.transformation, key, media_type, extension), private=self.private)
 
 
 def show(
@@ -113,7 +121,7 @@ def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
     """What is made from an image: conditions are judged by its name, before anything is made."""
     plan = services().plans.draw(found, asked.expanded, request.headers.get("Accept", ""), timings)
     found = replace(found, immutable=found.immutable and asked.never_changes(plan))
-    job = Job(plan, found, time.perf_counter())
+    job = Job(plan, found, time.perf_counter(), private=asked.reveals)
     verdict = judge("HEAD", request.headers, job.subject(0))
     if verdict.status != 200:
         response = respond_bodiless(verdict, job.subject(0))

@@ -362,10 +362,32 @@ def test_a_bad_transformation_varies_by_accept_too(stranger: httpx.Client, path:
     assert answer.headers["Vary"] == "Accept"
 
 
+@pytest.mark.parametrize(
+    "asking",
+    [
+        "$x_ctx:!secret!/l_text:Arial_40:$(x)/fl_layer_apply",
+        "$x_tags/c_scale,w_20",
+        "if_ctx:!secret!_eq_!a!/c_scale,w_20/if_end",
+    ],
+)
+def test_strangers_learn_no_tags_and_no_context(
+    service: Service, stranger: httpx.Client, client: Client, path: str, open_bucket: str, asking: str
+) -> None:
+    client.relabel(open_bucket, "ada", tags=["sea"], context={"secret": "a"})
+    answer = stranger.get(f"{path}/{asking}/ada.png")
+    check_error(answer, 401, "unauthenticated")
+    assert "sign the URL" in answer.text
+    known = stranger.get(f"{path}/{asking}/ada.png", auth=(service.access_key, service.secret))
+    assert opened(known)
+    assert known.headers["Cache-Control"].startswith("private")
+
+
 def test_labels_that_it_asks_for_are_a_part_of_what_it_is(
     stranger: httpx.Client, client: Client, path: str, open_bucket: str
 ) -> None:
-    url = f"{path}/if_!sea!_in_tags/c_scale,w_20/if_else/c_scale,w_40/if_end/ada.png"
+    name = f"n-{secrets.token_hex(4)}"
+    client.put_transformation(open_bucket, name, "if_!sea!_in_tags/c_scale,w_20/if_else/c_scale,w_40/if_end")
+    url = f"{path}/t_{name}/ada.png"
     assert opened(stranger.get(url)).size == (40, 30)
     client.relabel(open_bucket, "ada", tags=["sea"])
     assert opened(stranger.get(url)).size == (20, 15)
