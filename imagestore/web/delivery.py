@@ -85,12 +85,13 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
                     "part of the key."
                 )
             raise
+        asked.substitute = True
         return fetch.resolve(wanted.bucket, default, None, admit, timings)
 
 
 def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
     version = found.version
-    subject = Representation(version.digest, version.modified, version.blob.length)
+    subject = Representation(version.digest, asked.dated(version.modified), version.blob.length)
     verdict = judge(request.method, request.headers, subject)
     if verdict.status in (304, 412, 416) or request.method == "HEAD":
         response = respond_bodiless(verdict, subject)
@@ -106,7 +107,7 @@ def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
     shown = renditions.show(
         asked.expanded, version.key, format.media_type, format.extensions[0], original=True
     )
-    describe(response, found, verdict, shown)
+    describe(response, found, verdict, asked.restrain(shown))
     return response
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from flask import Response, g, request
 
@@ -37,10 +38,12 @@ _HEADERS_ALONE = frozenset({"attachment", "immutable_cache"})
 
 @dataclass(slots=True)
 class Asked:
-    """What a URL asks for, as it becomes known: the transformation with what its names stand for."""
+    """What a URL asks for, as it becomes known: the transformation with what its names stand for,
+    and whether the default image is the answer (`substitute`)."""
 
     wanted: DeliveryRequest
     expanded: Transformation = field(init=False)
+    substitute: bool = False
 
     def __post_init__(self) -> None:
         self.expanded = self.wanted.transformation
@@ -64,6 +67,22 @@ class Asked:
         """Whether the asker's own words, unsigned, ask for the tags or the context of the image."""
         return self.wanted.signature is None and asks_labels(self.wanted.transformation)
 
+    def dated(self, modified: datetime) -> datetime | None:
+        """When the answer changed last, or None where no date tells: another image, a new meaning of a name
+        and another format may come without a newer one."""
+        asked = self.wanted.transformation
+        timeless = self.substitute or asked.names() or self.expanded.output.format == "auto"
+        return None if timeless else modified
+
+    def restrain(self, shown: Shown) -> Shown:
+        """The same, but the image asked for may come at any moment: a substitute is not for ever. What
+        tells tags or context is for the sender alone."""
+        return replace(
+            shown,
+            immutable=shown.immutable and not self.substitute,
+            private=self.reveals,
+        )
+
     def is_plain(self, found: Found) -> bool:
         """Whether the original's own bytes are the answer."""
         same = found.extension in (None, found.version.facts.format)
@@ -74,7 +93,7 @@ class Asked:
 
     def never_changes(self, plan: Plan) -> bool:
         """Whether all that the rendition is made of stands in the URL, but for the image."""
-        return not (plan.layers or plan.labelled or self.wanted.transformation.names())
+        return not (plan.layers or plan.labelled or self.substitute or self.wanted.transformation.names())
 
     def _note_variance(self) -> None:
         """Every answer to such a URL depends on the Accept field, errors included."""
@@ -83,24 +102,24 @@ class Asked:
 
 @dataclass(slots=True)
 class Job:
-    """A rendition on its way into an answer. `joined`: it was begun for another request.
-    `private`: it is for the sender alone."""
+    """A rendition on its way into an answer. `joined`: it was begun for another request."""
 
     plan: Plan
     found: Found
     began: float
+    asked: Asked
     joined: bool = False
-    private: bool = False
 
     def subject(self, size: int) -> Representation:
-        return Representation(self.plan.etag, self.plan.modified, size)
+        modified = None if self.plan.labelled else self.asked.dated(self.plan.modified)
+        return Representation(self.plan.etag, modified, size)
 
     def shown(self) -> Shown:
         format, key = by_name(self.plan.format), self.found.version.key
         media_type, extension = format.media_type, format.extensions[0]
         if self.plan.tells:
             media_type, extension = "application/json", "json"
-        return replace(show(self.plan.transformation, key, media_type, extension), private=self.private)
+        return self.asked.restrain(show(self.plan.transformation, key, media_type, extension))
 
 
 def show(
@@ -121,7 +140,7 @@ def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
     """What is made from an image: conditions are judged by its name, before anything is made."""
     plan = services().plans.draw(found, asked.expanded, request.headers.get("Accept", ""), timings)
     found = replace(found, immutable=found.immutable and asked.never_changes(plan))
-    job = Job(plan, found, time.perf_counter(), private=asked.reveals)
+    job = Job(plan, found, time.perf_counter(), asked)
     verdict = judge("HEAD", request.headers, job.subject(0))
     if verdict.status != 200:
         response = respond_bodiless(verdict, job.subject(0))

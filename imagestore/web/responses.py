@@ -22,11 +22,12 @@ MAX_RANGES = 64
 class Representation:
     """What preconditions and ranges are decided from, before any byte is opened.
 
-    `etag` is the opaque part of a strong entity tag; `modified` has whole seconds; `size` is in bytes.
+    `etag` is the opaque part of a strong entity tag; `modified` has whole seconds, and is None where
+    no date tells whether it changed; `size` is in bytes.
     """
 
     etag: str
-    modified: datetime
+    modified: datetime | None
     size: int
 
 
@@ -60,16 +61,22 @@ def _judge_conditions(headers: Headers, subject: Representation) -> int | None:
         tags = parse_etags(match)
         if not (tags.star_tag or tags.is_strong(subject.etag)):
             return 412
-    elif (since := _date(headers.get("If-Unmodified-Since"))) is not None and subject.modified > since:
+    elif _is_later(subject, headers.get("If-Unmodified-Since")) is True:
         return 412
     if (none_match := headers.get("If-None-Match")) is not None:
         # Section 13.1.2: weak comparison; it also switches If-Modified-Since off (section 13.1.3).
         tags = parse_etags(none_match)
         if tags.star_tag or tags.contains_weak(subject.etag):
             return 304
-    elif (since := _date(headers.get("If-Modified-Since"))) is not None and subject.modified <= since:
+    elif _is_later(subject, headers.get("If-Modified-Since")) is False:
         return 304
     return None
+
+
+def _is_later(subject: Representation, value: str | None) -> bool | None:
+    """Whether it is newer than the date of a header field; None where one of the two has no date."""
+    since = _date(value)
+    return None if since is None or subject.modified is None else subject.modified > since
 
 
 def _date(value: str | None) -> datetime | None:
@@ -84,7 +91,7 @@ def _range_applies(if_range: str | None, subject: Representation) -> bool:
     value = if_range.strip()
     if value.startswith(('"', "W/")):
         return value == f'"{subject.etag}"'
-    return parse_date(value) == subject.modified
+    return subject.modified is not None and parse_date(value) == subject.modified
 
 
 def _judge_range(value: str, size: int) -> Verdict | None:
@@ -141,7 +148,8 @@ def answer(verdict: Verdict, subject: Representation, blob: Blob | None) -> Resp
     # may be a second old.
     now = datetime.now(UTC)
     add("Date", http_date(now))
-    add("Last-Modified", http_date(min(subject.modified, now)))
+    if subject.modified is not None:
+        add("Last-Modified", http_date(min(subject.modified, now)))
     if blob is not None:
         body = _Body(blob, verdict.start, verdict.stop)
         response.response = body

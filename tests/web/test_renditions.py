@@ -394,3 +394,23 @@ def test_labels_that_it_asks_for_are_a_part_of_what_it_is(
     number = client.image(open_bucket, "ada")["version"]
     pinned = stranger.get(url.replace("/ada", f"/v{number}/ada"))
     assert "immutable" not in pinned.headers["Cache-Control"]
+
+
+def test_a_substitute_is_kept_for_a_minute_whatever_the_flags(stranger: httpx.Client, path: str) -> None:
+    for more in ("", "c_scale,w_20/"):
+        answer = stranger.get(f"{path}/{more}d_ada,fl_immutable_cache/none")
+        assert opened(answer)
+        assert "max-age=60," in answer.headers["Cache-Control"]
+        assert "Last-Modified" not in answer.headers
+
+
+def test_no_date_is_judged_where_none_tells(stranger: httpx.Client, client: Client, path: str) -> None:
+    client.put_transformation(path.split("/")[1], "small", "c_scale,w_20")
+    later = {"If-Modified-Since": "Fri, 31 Dec 2100 00:00:00 GMT"}
+    for asking in ("t_small/ada", "c_scale,f_auto,w_20/ada", "d_ada/none"):
+        answer = stranger.get(f"{path}/{asking}", headers=later)
+        assert opened(answer)
+        assert "Last-Modified" not in answer.headers
+        same = {"If-None-Match": answer.headers["ETag"]}
+        assert stranger.get(f"{path}/{asking}", headers=same).status_code == 304
+    assert stranger.get(f"{path}/c_scale,w_20/ada", headers=later).status_code == 304
