@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from imagestore.core.errors import InvalidTransformation, RouteNotFound, SignatureExpired, SignatureInvalid
 from imagestore.core.image import check_key
@@ -119,7 +119,9 @@ def _signed_texts(transformation: str, key: str, sent: str | None) -> tuple[str,
     written += _if_plain(transformation)
     if sent is not None:
         count = transformation.count("/") + 1
-        written.insert(0, "/".join(sent.split("/")[1 : count + 1]))
+        piece = "/".join(sent.split("/")[1 : count + 1])
+        if unquote(piece, errors="surrogateescape") == transformation:
+            written.insert(0, piece)
     return tuple(dict.fromkeys(f"{each}/{name}" for each in written for name in keys))
 
 

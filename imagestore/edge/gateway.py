@@ -19,6 +19,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from imagestore.core.parking import PARK, RESUMED
 from imagestore.edge.asgi import Scope
+from imagestore.edge.host import ABSOLUTE
 from imagestore.edge.spool import Body
 
 log = logging.getLogger(__name__)
@@ -219,8 +220,10 @@ def build_environ(scope: Scope, body: Body | None) -> WSGIEnvironment:
 
 
 def _path_of(raw_path: bytes) -> str:
-    if not raw_path.startswith(b"/") and b"://" in raw_path:  # absolute-form (RFC 9112, 3.2.2)
-        raw_path = b"/" + raw_path.partition(b"://")[2].partition(b"/")[2]
+    """Of a target in absolute form (RFC 9112, section 3.2.2) what follows its host."""
+    absolute = ABSOLUTE.match(raw_path)
+    if absolute is not None:
+        raw_path = b"/" + raw_path[absolute.end() :].removeprefix(b"/")
     return unquote_to_bytes(raw_path).decode("latin-1")
 
 

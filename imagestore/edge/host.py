@@ -14,20 +14,24 @@ _AUTHORITY = re.compile(
 )
 """`uri-host [":" port]` (RFC 3986, section 3.2), of registered names those alone that networks have."""
 
-_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+"""The beginning of a target in absolute form (RFC 9112, section 3.2.2)."""
 
 
 class InvalidHost(ParseException):  # type: ignore[misc]  # gunicorn has no types
-    """The request has no Host, more than one, or one that names no host. It is answered 400."""
+    """The request has no Host, more than one, one that names no host, or no path. It is answered 400."""
 
 
 def check_host(version: tuple[int, int], headers: Iterable[tuple[bytes, bytes]], target: bytes) -> None:
     """Raise InvalidHost unless there is one valid Host; before HTTP/1.1, none will do too.
 
     A target in absolute form (section 3.2.2) must name the same host: else each reader could take another.
+    And a target must have one of the forms there are: who reads the path in it could begin anywhere.
     """
+    if not (target.startswith(b"/") or target == b"*" or ABSOLUTE.match(target)):
+        raise InvalidHost("The request's target must be a path that begins with '/', or an http URL")
     hosts = [value for name, value in headers if name.lower() == b"host"]
-    named = _ABSOLUTE.match(target)
+    named = ABSOLUTE.match(target)
     if not hosts and version < (1, 1) and named is None:
         return
     if len(hosts) != 1 or not is_authority(hosts[0]):

@@ -269,6 +269,13 @@ def test_a_signature_of_ours_holds(key: str, version: int | None, transformation
     assert not is_signed(parse_delivery("pictures", unquote(sent), sent), "other")
 
 
+def test_what_was_sent_signs_nothing_else_than_what_is_asked() -> None:
+    asked = f"s--{sign_delivery('secret', 'w_5', 'a.jpg')}--/w_700/a.jpg"
+    sent = f"Z/w_5/y://h/pictures/image/upload/{asked}"
+    assert not is_signed(parse_delivery("pictures", asked, sent), "secret")
+    assert not is_signed(parse_delivery("pictures", asked, asked), "secret")
+
+
 def test_without_a_signature_a_url_is_not_signed() -> None:
     assert not is_signed(parse_delivery("pictures", "w_5/a"), "")
 

@@ -203,6 +203,7 @@ def test_environ_of_an_absolute_target_has_its_path_only() -> None:
     assert build_environ(scope_of(b"http://host:1/a/b%20c?q"), None)["PATH_INFO"] == "/a/b c"
     assert build_environ(scope_of(b"http://host"), None)["PATH_INFO"] == "/"
     assert build_environ(scope_of(b"/http://host/a"), None)["PATH_INFO"] == "/http://host/a"
+    assert build_environ(scope_of(b"x/http://host/a"), None)["PATH_INFO"] == "x/http://host/a"
 
 
 def test_headers_join_and_unsafe_ones_are_left_out() -> None:

@@ -84,3 +84,9 @@ def test_a_target_that_names_another_host_does_not(target: bytes) -> None:
         check_host((1, 1), [(b"host", b"a")], target)
     with pytest.raises(InvalidHost):
         check_host((1, 0), [], target)
+
+
+@pytest.mark.parametrize("target", [b"x", b"", b"x/y://a/z", b"a:80", b"://a/", b"httpx://a/", b"**", b" /"])
+def test_a_target_that_is_none_does_not_pass(target: bytes) -> None:
+    with pytest.raises(InvalidHost, match="target"):
+        check_host((1, 1), [(b"host", b"a")], target)
