@@ -21,6 +21,9 @@ from imagestore.store.documents import Documents
 MOST_LAYERS = 20
 """Different images that one rendition may lay over another."""
 
+MOST_LAYER_BYTES = 64 * 1024 * 1024
+"""Of all of them together: each is copied to a file before anything is made."""
+
 _SIZES = re.compile(r"(?:^|[,/])[wh]_")
 """What says that the answer need not be as large as the original."""
 
@@ -112,7 +115,13 @@ class Plans:
         if len(keys) > MOST_LAYERS:
             raise InvalidTransformation(f"A transformation lays at most {MOST_LAYERS} images over another.")
         allowed: Callable[[Bucket], None] = lambda _: None  # noqa: E731 - it was asked for the image itself
-        return {key: self._fetch.resolve(bucket.name, key, None, allowed, timings).version for key in keys}
+        layers = {key: self._fetch.resolve(bucket.name, key, None, allowed, timings).version for key in keys}
+        if sum(each.blob.length for each in layers.values()) > MOST_LAYER_BYTES:
+            raise InvalidTransformation(
+                f"All images that are laid over one have {MOST_LAYER_BYTES >> 20} MiB at most together: use "
+                "smaller ones."
+            )
+        return layers
 
     def _labels(self, version: Version) -> tuple[tuple[str, ...], Mapping[str, str]]:
         image = self._documents.find_image(version.bucket, version.key)

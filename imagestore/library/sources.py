@@ -16,12 +16,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from imagestore.core.errors import StoreUnavailable
+from imagestore.core.errors import Overloaded, StoreUnavailable
 
 PREFIX = "sources-"
 LOCK = "lock"
 """A file in the folder that its owner holds locked: for a process in another container its number tells
 nothing."""
+
+IN_USE_BYTES = 1024 * 1024 * 1024
+"""Beyond the bound of what is kept: for as much no file has been removed, since somebody reads it."""
 
 YOUNG_SECONDS = 60.0
 
@@ -40,7 +43,7 @@ class _Held:
 class Sources:
     """Files of up to `limit` bytes in all in a folder of this process below `directory`: the last used stay.
 
-    What is in use may be more than that for the moment. Safe to use from many threads.
+    What is in use may be more than that, by IN_USE_BYTES at most. Safe to use from many threads.
     """
 
     def __init__(self, directory: Path, limit: int) -> None:
@@ -57,7 +60,8 @@ class Sources:
     def lend(self, name: str, load: Callable[[], Iterable[bytes]]) -> Iterator[Path]:
         """The file called `name`, which `load` fills if it is not there; it stays until the block ends.
 
-        Raises what `load` does, and StoreUnavailable when the disk does not take it.
+        Raises what `load` does, StoreUnavailable when the disk does not take it, and Overloaded when what is
+        in use is too much.
         """
         held = self._borrow(name)
         try:
@@ -92,6 +96,8 @@ class Sources:
             return held
 
     def _fill(self, held: _Held, load: Callable[[], Iterable[bytes]]) -> None:
+        if self._bytes > self._limit + IN_USE_BYTES:
+            raise Overloaded("Too many large originals are in use: ask again in a moment.")
         size = 0
         try:
             with held.path.open("wb") as file:

@@ -36,6 +36,11 @@ _HEADERS_ALONE = frozenset({"attachment", "immutable_cache"})
 """Flags that change no byte."""
 
 
+MOST_NAMES = 3
+"""Named transformations in one unsigned URL of a strict bucket: of a few names many more would make no end of
+different renditions."""
+
+
 @dataclass(slots=True)
 class Asked:
     """What a URL asks for, as it becomes known: the transformation with what its names stand for,
@@ -57,7 +62,8 @@ class Asked:
             services().signers.check(self.wanted)
         elif bucket.strict and not _is_named(wanted):
             raise Forbidden(
-                "This bucket makes only named or signed transformations: use t_<name> alone, or sign the URL."
+                "This bucket makes only named or signed transformations: sign the URL, or use "
+                f"{MOST_NAMES} t_<name> at most, and nothing else."
             )
         self.expanded = services().plans.expand(bucket.name, wanted)
         self._note_variance()
@@ -187,5 +193,5 @@ def _is_named(wanted: Transformation) -> bool:
     return (
         chosen
         and (quality is None or quality.auto is not None)
-        and (not wanted.nodes or wanted.is_named_only)
+        and (not wanted.nodes or (wanted.is_named_only and len(wanted.nodes) <= MOST_NAMES))
     )

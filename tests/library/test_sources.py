@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from imagestore.core.errors import Overloaded
+from imagestore.library import sources as sources_module
 from imagestore.library.sources import PREFIX, Sources
 
 pytestmark = pytest.mark.quick
@@ -114,3 +116,15 @@ def test_what_a_killed_process_left_is_removed_and_what_another_has_is_not(tmp_p
         other.kill()
     Sources(tmp_path, 1000).close()
     assert not left.exists()
+
+
+def test_more_in_use_than_there_may_be_is_refused(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources_module, "IN_USE_BYTES", 500)
+    with (
+        sources.lend("large", lambda: [bytes(2000)]),
+        pytest.raises(Overloaded),
+        sources.lend("another", lambda: [b"x"]),
+    ):
+        pass
+    with sources.lend("another", lambda: [b"x"]) as path:
+        assert path.read_bytes() == b"x"

@@ -11,7 +11,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
-from imagestore.core.errors import InvalidKey, InvalidParameter
+from imagestore.core.errors import (
+    FacesUnavailable,
+    InvalidKey,
+    InvalidParameter,
+    RejectedImage,
+    Unavailable,
+)
 from imagestore.core.image import Image, Labels, check_context, check_key, check_tags
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import delivery_path
@@ -165,7 +171,11 @@ def _check_route(key: str | None) -> str | None:
 
 def _created(image: Image, faces: str | None) -> Response:
     note(key=image.key)
-    response = answer_json(find_out(image, {"faces": faces}, base_url()), 201)
+    try:
+        told = find_out(image, {"faces": faces}, base_url())
+    except (FacesUnavailable, RejectedImage, Unavailable):
+        told = find_out(image, {}, base_url())  # it is stored: an error would have it sent again
+    response = answer_json(told, 201)
     response.headers["Location"] = base_url() + delivery_path(image.bucket, image.key)
     response.headers["ETag"] = f'"{image.version.digest}"'
     return response
