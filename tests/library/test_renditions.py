@@ -280,9 +280,11 @@ def test_a_full_queue_refuses_and_hits_go_on(
     assert [each.result(60).data for each in begun] == [b"made"] * 3
 
 
-def test_an_upload_goes_before_renders_that_wait(house: House, break_with: Break, tmp_path: Path) -> None:
+def test_an_upload_goes_before_renders_that_wait(
+    house: House, open_house: OpenHouse, break_with: Break, tmp_path: Path
+) -> None:
     house.put("a", pictures.jpeg(64, 48))
-    end_decoders(house)
+    house = open_house(decoders=1)
     gates = tmp_path / "first", tmp_path / "others"
     name = f"{str(tmp_path)!r} + ('/first' if 'w_21' in request.transformation else '/others')"
     break_with(f"[time.sleep(0.01) for _ in iter(lambda: os.path.exists({name}), True)]")
