@@ -159,7 +159,7 @@ class Settings:
     image_frames: int = setting("imaging", 500, integer(1, 100_000), "Most frames of an animation.")
     decoders: int = setting(
         "imaging",
-        2,
+        1,
         integer(1, 64),
         "Decoder processes in each worker: a processor is not to idle since requests came to another worker.",
     )

@@ -168,7 +168,7 @@ def test_ready_names_its_parts(stranger: httpx.Client) -> None:
             "details": {
                 "missing_indexes": [],
                 "redis_breaker": "closed",
-                "decoders": {"processes": 2, "busy": 0, "waiting": 0, "renders_waiting": 0},
+                "decoders": {"processes": 1, "busy": 0, "waiting": 0, "renders_waiting": 0},
                 "damaged_reads": 0,
                 "alerts": {},
             },
