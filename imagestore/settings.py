@@ -157,12 +157,7 @@ class Settings:
     )
     image_side: int = setting("imaging", 16_384, integer(1, 65_535), "Longest side of a picture, in pixels.")
     image_frames: int = setting("imaging", 500, integer(1, 100_000), "Most frames of an animation.")
-    decoders: int = setting(
-        "imaging",
-        1,
-        integer(1, 64),
-        "Decoder processes in each worker: a processor is not to idle since requests came to another worker.",
-    )
+    decoders: int = setting("imaging", 1, integer(1, 64), "Decoder processes in each worker.")
     decode_queue: int = setting(
         "imaging",
         48,

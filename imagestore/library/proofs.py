@@ -35,6 +35,8 @@ FIRST = (1024, 512, 2048)
 LEASE_SECONDS = 120.0
 QUIET_SECONDS = 0.5
 PATIENCE_SECONDS = 20.0
+"""Longest that a copy waits for the decoders to be idle: on a machine that always renders it is made too."""
+
 LOOK_SECONDS = 0.05
 WAITING = 32
 """Originals whose copies wait to be made; of more, none are made this time."""

@@ -19,7 +19,6 @@ from imagestore.store.mongo import Document, Mongo
 
 log = logging.getLogger(__name__)
 
-WRITE_SECONDS = 3.0
 READ_SECONDS = 1.5
 """Nobody is to wait for a copy longer than for a new one."""
 

@@ -41,8 +41,6 @@ async def get(service: Service, path: str, arrived: asyncio.Semaphore, go: async
     await go.wait()
     writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     data = await reader.read()
-    while more := await reader.read():
-        data += more
     writer.close()
     head, _, body = data.partition(b"\r\n\r\n")
     return int(head[9:12]), hashlib.sha256(body).hexdigest()

@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-HASH_BITS = 64
-
 _SIDE = 32
 _LOW = 8
 _BLUR_SIDE = 48
