@@ -63,6 +63,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             return
         self._arm_head_timer()
         super().connection_made(transport)
+        self.worker.tell_crowd()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.worker.protocols.discard(self)
@@ -71,6 +72,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         if self._flush_timer is not None:
             self._flush_timer.cancel()
         super().connection_lost(exc)
+        self.worker.tell_crowd()
 
     def eof_received(self) -> None:
         """The client sends no more; one that did so in the middle of a body may still read our answer."""

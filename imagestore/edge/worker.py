@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import resource
 import signal
 import socket
 from contextlib import suppress
 
+from gunicorn.asgi.lifespan import LifespanManager
 from gunicorn.asgi.protocol import ASGIProtocol
 from gunicorn.workers import gasgi
 
 from imagestore.core.metrics import SILENT, Metrics
+from imagestore.edge.doorway import CROWD, MOST_WORKERS, Doorway
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.settings import Settings
 
@@ -72,8 +75,6 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
             from imagestore.edge.parser import EdgeParser  # the extra `fast` may not be installed
 
             ASGIProtocol._h1c_protocol_class = EdgeParser
-        # The parent names the class of its connections nowhere but in this global.
-        gasgi.ASGIProtocol = EdgeProtocol
         # A request whose client has left is cancelled at once, not after seconds of work for nobody.
         self.cfg.set("asgi_disconnect_grace_period", 0)
         # gunicorn would believe any peer on loopback about the scheme: whom to believe is for `forwarded`.
@@ -81,6 +82,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.cfg.set("secure_scheme_headers", {})
         for listener in self.sockets:
             limit_unsent(listener.sock)
+        self._place = self.age % MOST_WORKERS
         super().init_process()
 
     def load_wsgi(self) -> None:
@@ -100,15 +102,28 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
     def notify(self) -> None:
         """gunicorn's sign of life, once a second as long as it serves."""
         super().notify()
-        if not self.draining:
-            for listener in self.sockets:
-                # The event loop has set it to 100 for all workers: what is beyond that waits for a second.
-                listener.sock.listen(self.cfg.backlog)
+        CROWD.look(self._place)
+
+    def tell_crowd(self) -> None:
+        """The number of connections has changed."""
+        CROWD.note(self._place, self.nr_conns)
 
     async def _serve(self) -> None:
+        """As gunicorn's own, but with a Doorway for each listener."""
         self._main = asyncio.current_task()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, DRAINING)
-        await super()._serve()
+        self.lifespan = LifespanManager(self.asgi, self.log, self.state)
+        await self.lifespan.startup()
+        CROWD.join(self._place)
+        self.servers = [
+            Doorway(each.sock, self._place, lambda: EdgeProtocol(self), lambda: self.nr_conns)
+            for each in self.sockets
+        ]
+        with suppress(asyncio.CancelledError):
+            while self.alive and self.ppid == os.getppid():
+                self.notify()
+                await asyncio.sleep(1.0)
+        await self._shutdown()
 
     async def _shutdown(self) -> None:
         if not self.draining and not self._quick_shutdown:  # gunicorn saw that its arbiter is gone
@@ -148,6 +163,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def _stop_listening(self) -> list[socket.socket]:
         """Close the listeners; returns what the kernel had accepted, which the last close would reset."""
+        CROWD.leave(self._place)
         waiting = [each for listener in self.sockets for each in accept_all(listener.sock)]
         for server in self.servers:
             server.close()
