@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from imagestore.access.credentials import Secrets
+from imagestore.cache.generations import Generations
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
 from imagestore.core.metrics import Metrics
@@ -77,7 +78,8 @@ class Services:
         documents, registry = Documents(self.mongo), Registry(self.mongo)
         kept = Renditions(self.mongo)
         blobs = Blobs(self.mongo, self.metrics)
-        aliases = Aliases(self.tier, settings.alias_ttl, settings.stale_ttl)
+        self.generations = open_generations(settings)
+        aliases = Aliases(self.tier, self.generations, settings.alias_ttl, settings.stale_ttl)
         self.diary = Diary(self.mongo)
         self.transformations = NamedTransformations(Transformations(self.mongo), aliases)
         self.catalog = Catalog(documents, registry, aliases, self.transformations, kept)
@@ -183,6 +185,12 @@ def _open_decoders(settings: Settings, metrics: Metrics) -> DecoderPool:
         memory=settings.decode_bytes,
         metrics=metrics,
     )
+
+
+def open_generations(settings: Settings) -> Generations:
+    """What the processes with this data folder tell each other of changes."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return Generations(settings.data / "generations")
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:

@@ -28,7 +28,7 @@ from imagestore.library.archive_tar import TarSource, TarTarget
 from imagestore.library.backup import Backup, BackupReport, prune
 from imagestore.library.restore import Restore
 from imagestore.library.restore_report import Counts, RestoreReport
-from imagestore.services import LONGEST_READ
+from imagestore.services import LONGEST_READ, open_generations
 from imagestore.settings import Settings
 
 STREAM = "-"
@@ -169,7 +169,7 @@ def _aliases() -> Iterator[Aliases]:
         fence_seconds=settings.alias_ttl + LONGEST_READ,
     )
     try:
-        yield Aliases(tier, settings.alias_ttl)
+        yield Aliases(tier, open_generations(settings), settings.alias_ttl)
     finally:
         tier.close()
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from imagestore.cache.generations import Generations
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound
 from imagestore.core.image import Condition, Image, Labels
@@ -194,7 +197,8 @@ def test_a_bucket_that_goes_and_comes_again_is_seen_at_once(
 def aliases_at(url: str, ttl: float) -> Iterator[Aliases]:
     tier = Tier(url, timeout=5.0, value_bytes=1000, integrity_key=b"secret")
     try:
-        yield Aliases(tier, ttl)
+        with tempfile.TemporaryDirectory() as folder:
+            yield Aliases(tier, Generations(Path(folder) / "generations"), ttl)
     finally:
         tier.close()
 

@@ -1,0 +1,80 @@
+"""When each name was last changed, known to all processes of a node at once: in a file that they all map."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+SLOTS = 65536
+_SLOT_BYTES = 8
+_HEADER_SLOTS = 16
+"""At the beginning: which boot of the machine the moments are of. And then the slot for everything."""
+EVERYTHING = _HEADER_SLOTS - 1
+_SIZE = (_HEADER_SLOTS + SLOTS) * _SLOT_BYTES
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Generations:
+    """The moment of the last change of every name: nanoseconds of the machine's monotonic clock.
+
+    What was made of some names is out of date once one of them has changed since its making began. A name has
+    one of SLOTS places, by its hash: others that share it make more seem changed than is, never less. So what
+    `touch` has told holds for every process of this machine that has opened the same `path`, when it returns.
+
+    The clock is one for all processes and begins anew when the machine does, so the file is of one boot. Safe
+    to use from many threads. Raises OSError where the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            boot = _boot_id()
+            if os.pread(descriptor, len(boot), 0) != boot or os.fstat(descriptor).st_size != _SIZE:
+                os.ftruncate(descriptor, 0)
+                os.posix_fallocate(descriptor, 0, _SIZE)  # a mapped page without room would be a SIGBUS
+                os.pwrite(descriptor, boot, 0)
+            self._moments = memoryview(mmap.mmap(descriptor, _SIZE)).cast("Q")
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # mmap has a duplicate, which would keep the lock
+        finally:
+            os.close(descriptor)
+
+    def slots_of(self, names: Iterable[str]) -> tuple[int, ...]:
+        """The places of names, that of everything included."""
+        return (EVERYTHING, *(_slot(name) for name in names))
+
+    def unchanged(self, slots: tuple[int, ...], since: int) -> bool:
+        """Whether nothing at these places has changed since the moment (`time.monotonic_ns`)."""
+        moments = self._moments
+        for slot in slots:  # noqa: SIM110 - `all` over a generator takes three times as long
+            if moments[slot] >= since:
+                return False
+        return True
+
+    def touch(self, names: Iterable[str]) -> None:
+        """These names have just changed."""
+        self._write(_slot(name) for name in names)
+
+    def touch_all(self) -> None:
+        """Anything may have changed."""
+        self._write([EVERYTHING])
+
+    def _write(self, slots: Iterable[int]) -> None:
+        now = time.monotonic_ns()
+        for slot in slots:
+            self._moments[slot] = now  # 8 bytes at once: nobody reads half of it
+
+
+def _slot(name: str) -> int:
+    """The same in every process, unlike Python's own hash."""
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return _HEADER_SLOTS + int.from_bytes(digest) % SLOTS
+
+
+def _boot_id() -> bytes:
+    return _BOOT.read_bytes()[:64]

@@ -1,0 +1,18 @@
+"""What an answer was made of, told to whoever may keep the answer and send it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+REPLAY = "imagestore.replay"
+"""The key of a WSGI environment under which a Source waits to be filled in."""
+
+
+@dataclass(slots=True)
+class Source:
+    """The names that a complete, public answer depends on, as the aliases of `library/aliases.py` have them;
+    none for an answer that nobody may send again. `blob` is what its body is called in Redis, if it is there.
+    """
+
+    names: tuple[str, ...] = ()
+    blob: str | None = None
