@@ -11,8 +11,11 @@ REPLAY = "imagestore.replay"
 @dataclass(slots=True)
 class Source:
     """The names that a complete, public answer depends on, as the aliases of `library/aliases.py` have them;
-    none for an answer that nobody may send again. `blob` is what its body is called in Redis, if it is there.
+    none for an answer that nobody may send again. `generations` are those of the aliases then, None for a
+    name that no alias tells: with one of them, nobody can find the answer valid by Redis. `blob` is what the
+    body is called in Redis, if it is there.
     """
 
     names: tuple[str, ...] = ()
+    generations: tuple[int | None, ...] = ()
     blob: str | None = None

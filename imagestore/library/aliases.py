@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from imagestore.cache.generations import Generations
 from imagestore.cache.tier import Tier
+from imagestore.cache.values import Alias
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
 
 log = logging.getLogger(__name__)
@@ -21,14 +22,27 @@ SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
 
 
+class Ground(NamedTuple):
+    """A name that an answer depends on, with its generation then: None where no alias tells it."""
+
+    name: str
+    generation: int | None = None
+
+
+def gather(*parts: tuple[Ground, ...]) -> tuple[Ground, ...]:
+    """All that several findings are grounded on; nothing if one of them does not say it."""
+    return tuple(dict.fromkeys(ground for part in parts for ground in part)) if all(parts) else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is remembered under one key: the newest version, the one that was asked for by its number, or that
-    there never was an image."""
+    there is no image. `generation` is that of the newest, or of its absence."""
 
     newest: Version | None = None
     exact: Version | None = None
     absent: bool = False
+    generation: int = 0
 
     def version(self, number: int | None) -> Version | None:
         """The version with that number, or the newest for None."""
@@ -61,10 +75,9 @@ class Aliases:
         if number is not None:
             names += [_version_name(bucket, key, number) for key in keys]
         aliases = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)
-        found = [json.loads(alias.payload) if alias else None for alias in aliases]
-        newest, exact = found[1 : 1 + len(keys)], found[1 + len(keys) :] or [None] * len(keys)
+        newest, exact = aliases[1 : 1 + len(keys)], aliases[1 + len(keys) :] or [None] * len(keys)
         known = [_known(bucket, *each) for each in zip(keys, newest, exact, strict=True)]
-        return (_bucket(bucket, found[0]) if found[0] else None), known
+        return (_bucket(bucket, json.loads(aliases[0].payload)) if aliases[0] else None), known
 
     def changed_lately(self, bucket: str, keys: Sequence[str], number: int | None) -> bool:
         """Whether Redis was told of a change of the bucket, an image or its version, a short while ago."""
@@ -87,11 +100,13 @@ class Aliases:
         """A version has no generation of its own: only its removal, generation 1, comes after it."""
         self._write(_version_name(version.bucket, version.key, version.number), 0, _payload, version)
 
-    def read_transformation(self, bucket: str, name: str, *, stale: bool = False) -> str | None:
+    def read_transformation(
+        self, bucket: str, name: str, *, stale: bool = False
+    ) -> tuple[str, Ground] | None:
         """The text of a named transformation."""
         names = [_transformation_name(bucket, name)]
         alias = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)[0]
-        return str(json.loads(alias.payload)["text"]) if alias else None
+        return (str(json.loads(alias.payload)["text"]), Ground(names[0], alias.generation)) if alias else None
 
     def write_transformation(self, bucket: str, name: str, generation: int, text: str) -> None:
         self._write(_transformation_name(bucket, name), generation, dict, {"text": text})
@@ -152,12 +167,31 @@ class Aliases:
             self._tier.write_alias(name, generation, text, self._ttl)
 
 
-def _known(bucket: str, key: str, newest: dict[str, Any] | None, exact: dict[str, Any] | None) -> Known:
-    absent = newest is not None and "absent" in newest
+def bucket_ground(bucket: Bucket) -> Ground:
+    return Ground(_bucket_name(bucket.name), bucket.generation)
+
+
+def image_ground(bucket: str, key: str, generation: int | None = None) -> Ground:
+    """Of an image of that generation, or of its absence."""
+    return Ground(_image_name(bucket, key), generation)
+
+
+def version_ground(version: Version) -> Ground:
+    return Ground(_version_name(version.bucket, version.key, version.number), 0)
+
+
+def transformation_ground(bucket: str, name: str, generation: int) -> Ground:
+    return Ground(_transformation_name(bucket, name), generation)
+
+
+def _known(bucket: str, key: str, newest: Alias | None, exact: Alias | None) -> Known:
+    told = json.loads(newest.payload) if newest else None
+    absent = told is not None and "absent" in told
     return Known(
-        _version(bucket, key, newest) if newest and not absent else None,
-        _version(bucket, key, exact) if exact else None,
+        _version(bucket, key, told) if told and not absent else None,
+        _version(bucket, key, json.loads(exact.payload)) if exact else None,
         absent,
+        newest.generation if newest else 0,
     )
 
 

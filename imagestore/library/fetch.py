@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from typing import NamedTuple
 
 from imagestore.cache.admission import Sketch
 from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound, StoreUnavailable
-from imagestore.core.image import BlobRef, Bucket, Version
+from imagestore.core.image import BlobRef, Bucket
 from imagestore.core.metrics import FETCHES, SILENT, STALE_NAMES, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
-from imagestore.imaging.formats import by_extension
-from imagestore.library.aliases import Aliases, Known
+from imagestore.library.aliases import Aliases, Ground, Known, bucket_ground, image_ground, version_ground
+from imagestore.library.readings import Found, Reading, readings_of, remembered
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
@@ -36,23 +35,6 @@ class Outcome(StrEnum):
     WAIT = "wait"
     MAKE = "make"
     BYPASS = "bypass"
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a URL names.
-
-    `immutable`: it named this very version, so the answer never changes. `remembered`: Redis knew it.
-    `stale`: no primary could be asked, and this is what a secondary has, or what Redis knew last.
-    `extension` is the format that the URL asks for by what it has behind the key, None where it has nothing.
-    """
-
-    bucket: Bucket
-    version: Version
-    immutable: bool
-    remembered: bool
-    stale: bool = False
-    extension: str | None = None
 
 
 class Fetch:
@@ -113,7 +95,7 @@ class Fetch:
         allow: Callable[[Bucket], None],
         timings: Timings,
     ) -> Found:
-        readings = _readings(key)
+        readings = readings_of(key)
         with timings.measure("alias"):
             known_bucket, known = self._recall(bucket, readings, wanted)
         if known_bucket is None and known[0] == Known() and wanted is None:
@@ -121,11 +103,11 @@ class Fetch:
         found_bucket = known_bucket or self.bucket(bucket)
         allow(found_bucket)
         if wanted is not None:
-            found = _remembered(found_bucket, readings, known, wanted)
+            found = remembered(found_bucket, readings, known, wanted)
             found = found or self._find_version(found_bucket, readings, wanted, timings)
             if found is not None:
                 return found
-        found = _remembered(found_bucket, readings, known, None)
+        found = remembered(found_bucket, readings, known, None)
         return found or self._find_newest(found_bucket, readings, timings)
 
     def _recall(
@@ -156,9 +138,10 @@ class Fetch:
         self._aliases.write_bucket(found_bucket)
         allow(found_bucket)
         if image is None:
-            return self._find_newest(found_bucket, _readings(key), timings)
+            return self._find_newest(found_bucket, readings_of(key), timings)
         self._aliases.write_image(image)
-        return Found(found_bucket, image.version, immutable=False, remembered=False)
+        grounds = (bucket_ground(found_bucket), image_ground(bucket, key, image.generation))
+        return Found(found_bucket, image.version, immutable=False, remembered=False, grounds=grounds)
 
     def stale(
         self, bucket: str, key: str, wanted: int | None, allow: Callable[[Bucket], None]
@@ -168,7 +151,7 @@ class Fetch:
         A secondary is asked of the key as it stands only: that it does not know it does not mean that it is
         not there. And neither of a name that was just changed: they may be of the time before.
         """
-        readings = _readings(key)
+        readings = readings_of(key)
         keys = [each.key for each in readings]
         if self._aliases.changed_lately(bucket, keys, wanted):
             return None
@@ -177,7 +160,7 @@ class Fetch:
             allow(behind[0])
             return Found(*behind, behind[1].number == wanted, remembered=False, stale=True)
         known_bucket, known = self._aliases.read(bucket, keys, wanted, stale=True)
-        found = _remembered(known_bucket, readings, known, wanted) if known_bucket else None
+        found = remembered(known_bucket, readings, known, wanted) if known_bucket else None
         if found is not None:
             allow(found.bucket)
             return replace(found, stale=True)
@@ -194,25 +177,39 @@ class Fetch:
     def _find_version(
         self, bucket: Bucket, readings: Sequence[Reading], number: int, timings: Timings
     ) -> Found | None:
+        grounds = [bucket_ground(bucket)]
         with timings.measure("mongo"):
             for each in readings:
                 version = self._documents.find_version(bucket.name, each.key, number)
-                if version is not None:
-                    self._aliases.write_version(version)
-                    return Found(bucket, version, True, remembered=False, extension=each.extension)
+                if version is None:
+                    grounds.append(image_ground(bucket.name, each.key))
+                    continue
+                self._aliases.write_version(version)
+                grounds.append(version_ground(version))
+                return Found(bucket, version, True, False, extension=each.extension, grounds=tuple(grounds))
         return None
 
     def _find_newest(self, bucket: Bucket, readings: Sequence[Reading], timings: Timings) -> Found:
+        passed = list[Ground]()
         with timings.measure("mongo"):
             for each in readings:
                 image = self._documents.find_image(bucket.name, each.key)
-                if image is not None:
-                    self._aliases.write_image(image)
-                    if each.extension and not self._documents.has_name(bucket.name, readings[0].key):
-                        self._aliases.write_absence(bucket.name, readings[0].key)
-                        self._note_extended(bucket.name, readings[0].key)
-                    return Found(bucket, image.version, False, remembered=False, extension=each.extension)
+                if image is None:
+                    passed.append(image_ground(bucket.name, each.key))
+                    continue
+                self._aliases.write_image(image)
+                if each.extension and not self._documents.has_name(bucket.name, readings[0].key):
+                    self._aliases.write_absence(bucket.name, readings[0].key)
+                    self._note_extended(bucket.name, readings[0].key)
+                    passed = [image_ground(bucket.name, readings[0].key, 0)]
+                here = image_ground(bucket.name, each.key, image.generation)
+                grounds = (bucket_ground(bucket), *passed, here)
+                return Found(bucket, image.version, False, False, extension=each.extension, grounds=grounds)
         raise ImageNotFound(f"There is no image {readings[0].key!r} in bucket {bucket.name!r}.")
+
+    def kept_as(self, ref: BlobRef) -> str | None:
+        """The name that a blob has in Redis, None for one that is too large to be there."""
+        return blob_name(ref) if ref.length <= self._tier.value_bytes else None
 
     def open(self, ref: BlobRef, *, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
         """The bytes of a blob and how they were come by. `partial`: only a range of them is wanted.
@@ -265,33 +262,6 @@ class Fetch:
             return False
         self.make(ref, name, frequency)
         return True
-
-
-class Reading(NamedTuple):
-    """What a key in a URL can mean: an image's key, and the format that is asked for behind it, if one is."""
-
-    key: str
-    extension: str | None = None
-
-
-def _readings(key: str) -> tuple[Reading, ...]:
-    """The key as it stands; else the key without the extension of a format."""
-    stem, dot, extension = key.rpartition(".")
-    shown = by_extension(extension)
-    return (Reading(key), Reading(stem, shown.name)) if stem and dot and shown else (Reading(key),)
-
-
-def _remembered(
-    bucket: Bucket, readings: Sequence[Reading], known: Sequence[Known], wanted: int | None
-) -> Found | None:
-    """What Redis knows, if that is all that there is to know: a key as it stands comes first."""
-    for reading, each in zip(readings, known, strict=True):
-        version = each.version(wanted)
-        if version is not None:
-            return Found(bucket, version, wanted is not None, remembered=True, extension=reading.extension)
-        if not each.absent:
-            return None
-    return None
 
 
 def blob_name(ref: BlobRef) -> str:

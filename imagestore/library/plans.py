@@ -14,8 +14,10 @@ from imagestore.core.telemetry import Timings
 from imagestore.core.transformation.parsing import Transformation
 from imagestore.core.transformation.transparency import may_clear
 from imagestore.imaging.formats import BMP, PNG, by_name, negotiate
-from imagestore.library.fetch import RENDERING_REVISION, Fetch, Found
-from imagestore.library.transformations import NamedTransformations
+from imagestore.library.aliases import Ground, gather, image_ground
+from imagestore.library.fetch import RENDERING_REVISION, Fetch
+from imagestore.library.readings import Found
+from imagestore.library.transformations import Meaning, NamedTransformations
 from imagestore.store.documents import Documents
 
 MOST_LAYERS = 20
@@ -38,7 +40,8 @@ def asks_labels(transformation: Transformation) -> bool:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One rendition: what it is made of, and how. `text` is the canonical transformation, with nothing left
-    to look up in it; `format` is decided. `labelled`: it asks for `tags` or `context`."""
+    to look up in it; `format` is decided. `labelled`: it asks for `tags` or `context`. `grounds` are those of
+    all images that go in; none where one of them may be out of date."""
 
     version: Version
     transformation: Transformation
@@ -48,6 +51,7 @@ class Plan:
     tags: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
     labelled: bool = False
+    grounds: tuple[Ground, ...] = ()
 
     @property
     def name(self) -> str:
@@ -85,11 +89,18 @@ class Plans:
         self._named = named
         self._documents = documents
 
-    def expand(self, bucket: str, transformation: Transformation) -> Transformation:
+    def expand(self, bucket: str, transformation: Transformation) -> Meaning:
         """The transformation with what its names stand for. Raises TransformationNotFound."""
+        parts = list[tuple[Ground, ...]]()
+
+        def look_up(name: str) -> Transformation:
+            meaning = self._named.look_up(bucket, name)
+            parts.append(meaning.grounds)
+            return meaning.transformation
+
         if not transformation.names():
-            return transformation
-        return transformation.expand(lambda name: self._named.look_up(bucket, name))
+            return Meaning(transformation, ())
+        return Meaning(transformation.expand(look_up), gather(*parts))
 
     def draw(self, found: Found, expanded: Transformation, accept: str, timings: Timings) -> Plan:
         """The plan for an image that was found, to be sent to a client with that `Accept` header.
@@ -99,24 +110,29 @@ class Plans:
         text = expanded.canonical()
         labelled = asks_labels(expanded)
         tags, context = self._labels(found.version) if labelled else ((), {})
+        layers = self._layers(found.bucket, expanded, timings)
+        parts = [found.grounds, *(each.grounds for each in layers.values())]
+        if labelled:
+            parts.append((image_ground(found.version.bucket, found.version.key),))
         return Plan(
             version=found.version,
             transformation=expanded,
             text=text,
             format=_decide_format(expanded, found, accept),
-            layers=self._layers(found.bucket, expanded, timings),
+            layers={key: each.version for key, each in layers.items()},
             tags=tags,
             context=context,
             labelled=labelled,
+            grounds=gather(*parts),
         )
 
-    def _layers(self, bucket: Bucket, wanted: Transformation, timings: Timings) -> dict[str, Version]:
+    def _layers(self, bucket: Bucket, wanted: Transformation, timings: Timings) -> dict[str, Found]:
         keys = tuple(dict.fromkeys(wanted.layer_keys()))
         if len(keys) > MOST_LAYERS:
             raise InvalidTransformation(f"A transformation lays at most {MOST_LAYERS} images over another.")
         allowed: Callable[[Bucket], None] = lambda _: None  # noqa: E731 - it was asked for the image itself
-        layers = {key: self._fetch.resolve(bucket.name, key, None, allowed, timings).version for key in keys}
-        if sum(each.blob.length for each in layers.values()) > MOST_LAYER_BYTES:
+        layers = {key: self._fetch.resolve(bucket.name, key, None, allowed, timings) for key in keys}
+        if sum(each.version.blob.length for each in layers.values()) > MOST_LAYER_BYTES:
             raise InvalidTransformation(
                 f"All images that are laid over one have {MOST_LAYER_BYTES >> 20} MiB at most together: use "
                 "smaller ones."

@@ -91,6 +91,10 @@ class Renderer:
             self._metrics.count(RENDITIONS, Origin.HIT)
         return data
 
+    def kept_as(self, plan: Plan, size: int) -> str | None:
+        """The name that a rendition has in Redis, None for one that is too large to be there."""
+        return plan.name if size <= self._tier.value_bytes else None
+
     def begin(self, plan: Plan) -> tuple[Future[Made], bool]:
         """The rendition as it will be, and whether it was begun for another one before. The future raises
         what `DecoderPool.ask` does, and StoreUnavailable or BlobDamaged for the originals. Raises Overloaded

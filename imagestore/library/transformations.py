@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from imagestore.core.errors import InvalidParameter, StoreUnavailable, TransformationNotFound
 from imagestore.core.transformation.parsing import Transformation, parse
 from imagestore.core.transformation.segments import NAME
-from imagestore.library.aliases import Aliases
+from imagestore.library.aliases import Aliases, Ground, transformation_ground
 from imagestore.store.transformations import NamedTransformation, Transformations
 
 MOST_NAMED = 1000
 MOST_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a name stands for, and what that depends on: no `grounds` for what may be out of date."""
+
+    transformation: Transformation
+    grounds: tuple[Ground, ...]
 
 
 class NamedTransformations:
@@ -61,22 +71,23 @@ class NamedTransformations:
         for each in self._store.list(bucket):
             self.drop(bucket, each.name)
 
-    def look_up(self, bucket: str, name: str) -> Transformation:
+    def look_up(self, bucket: str, name: str) -> Meaning:
         """What a name stands for now. Raises TransformationNotFound."""
-        text = self._aliases.read_transformation(bucket, name)
-        if text is None:
-            try:
-                found = self._store.find(bucket, name)
-            except StoreUnavailable:
-                text = self._aliases.read_transformation(bucket, name, stale=True)
-                if text is None:
-                    raise
-                return parse(text)
-            if found is None:
-                raise _no_name(name)
-            self._aliases.write_transformation(bucket, name, found.generation, found.text)
-            text = found.text
-        return parse(text)
+        known = self._aliases.read_transformation(bucket, name)
+        if known is not None:
+            text, ground = known
+            return Meaning(parse(text), (ground,))
+        try:
+            found = self._store.find(bucket, name)
+        except StoreUnavailable:
+            known = self._aliases.read_transformation(bucket, name, stale=True)
+            if known is None:
+                raise
+            return Meaning(parse(known[0]), ())
+        if found is None:
+            raise _no_name(name)
+        self._aliases.write_transformation(bucket, name, found.generation, found.text)
+        return Meaning(parse(found.text), (transformation_ground(bucket, name, found.generation),))
 
 
 def _no_name(name: str) -> TransformationNotFound:

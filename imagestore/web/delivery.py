@@ -11,7 +11,8 @@ from imagestore.core.metrics import FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
 from imagestore.imaging.formats import by_name
-from imagestore.library.fetch import Found, Outcome
+from imagestore.library.fetch import Outcome
+from imagestore.library.readings import Found
 from imagestore.web import parking, renditions
 from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
 from imagestore.web.frontdoor import principal, services
@@ -90,7 +91,10 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
 
 
 def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
-    version = found.version
+    version, format = found.version, by_name(found.version.facts.format)
+    shown = asked.restrain(
+        renditions.show(asked.expanded, version.key, format.media_type, format.extensions[0], original=True)
+    )
     subject = Representation(version.digest, asked.dated(version.modified), version.blob.length)
     verdict = judge(request.method, request.headers, subject)
     if verdict.status in (304, 412, 416) or request.method == "HEAD":
@@ -100,14 +104,12 @@ def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
         partial = verdict.status == 206
         blob, outcome = services().fetch.open(version.blob, partial=partial, timings=timings)
         response = answer(verdict, subject, blob)
+        if not partial:
+            asked.note_source(found, shown, found.grounds, services().fetch.kept_as(version.blob))
         services().metrics.count(FETCH_BYTES, outcome, by=verdict.stop - verdict.start)
         stale = found.stale and outcome is Outcome.HIT
         response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[outcome]
-    format = by_name(version.facts.format)
-    shown = renditions.show(
-        asked.expanded, version.key, format.media_type, format.extensions[0], original=True
-    )
-    describe(response, found, verdict, asked.restrain(shown))
+    describe(response, found, verdict, shown)
     return response
 
 

@@ -9,7 +9,9 @@ from urllib.parse import quote
 from flask import Response, request
 
 from imagestore.access.policies import Action, is_open
-from imagestore.library.fetch import Found
+from imagestore.core.replay import REPLAY, Source
+from imagestore.library.aliases import Ground
+from imagestore.library.readings import Found
 from imagestore.web.frontdoor import error_response
 from imagestore.web.responses import Representation, Verdict, answer
 
@@ -61,6 +63,15 @@ def describe(response: Response, found: Found, verdict: Verdict, shown: Shown) -
         response.headers.add("Content-Disposition", disposition(shown))
 
 
+def tell_source(grounds: tuple[Ground, ...], blob: str | None) -> None:
+    """What a complete and public answer depends on, for a server that keeps answers."""
+    source = request.environ.get(REPLAY)
+    if isinstance(source, Source):
+        source.names = tuple(ground.name for ground in grounds)
+        source.generations = tuple(ground.generation for ground in grounds)
+        source.blob = blob
+
+
 def name_status(found: Found) -> str:
     """The Cache-Status of an answer for which no bytes were asked for."""
     if found.stale:
@@ -68,10 +79,15 @@ def name_status(found: Found) -> str:
     return "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
 
 
+def is_public(found: Found, shown: Shown) -> bool:
+    """Whether it is the same for everybody."""
+    return is_open(Action.GET_IMAGE, found.bucket) and not shown.private
+
+
 def cache_control(found: Found, shown: Shown) -> str:
     """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, seconds for what may be out
     of date, unshared if private."""
-    if is_open(Action.GET_IMAGE, found.bucket) and not shown.private:
+    if is_public(found, shown):
         if found.stale:
             return STALE
         return IMMUTABLE if found.immutable or shown.immutable else PLAIN

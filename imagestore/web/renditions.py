@@ -16,10 +16,20 @@ from imagestore.core.transformation.model import Output
 from imagestore.core.transformation.parsing import Transformation
 from imagestore.core.urls import DeliveryRequest
 from imagestore.imaging.formats import by_extension, by_name
-from imagestore.library.fetch import Found
+from imagestore.library.aliases import Ground, gather
 from imagestore.library.plans import Plan, asks_labels
+from imagestore.library.readings import Found, grounds_of_absence
 from imagestore.library.renditions import Made, Origin
-from imagestore.web.fields import STALE_STATUS, Shown, describe, last_segment, name_status, respond_bodiless
+from imagestore.web.fields import (
+    STALE_STATUS,
+    Shown,
+    describe,
+    is_public,
+    last_segment,
+    name_status,
+    respond_bodiless,
+    tell_source,
+)
 from imagestore.web.frontdoor import services
 from imagestore.web.parking import Note, await_result, result_of
 from imagestore.web.responses import Representation, answer, judge
@@ -49,6 +59,7 @@ class Asked:
     wanted: DeliveryRequest
     expanded: Transformation = field(init=False)
     substitute: bool = False
+    _looked_up: tuple[Ground, ...] | None = None
 
     def __post_init__(self) -> None:
         self.expanded = self.wanted.transformation
@@ -65,8 +76,21 @@ class Asked:
                 "This bucket makes only named or signed transformations: sign the URL, or use "
                 f"{MOST_NAMES} t_<name> at most, and nothing else."
             )
-        self.expanded = services().plans.expand(bucket.name, wanted)
+        meaning = services().plans.expand(bucket.name, wanted)
+        self.expanded = meaning.transformation
+        self._looked_up = meaning.grounds if wanted.names() else None
         self._note_variance()
+
+    def note_source(self, found: Found, shown: Shown, grounds: tuple[Ground, ...], blob: str | None) -> None:
+        """Tell what a complete answer depends on, unless it is for some only, or while a signature holds."""
+        if not is_public(found, shown) or self.wanted.signature is not None:
+            return
+        parts = [grounds]
+        if self._looked_up is not None:
+            parts.append(self._looked_up)
+        if self.substitute:
+            parts.append(grounds_of_absence(found.bucket, self.wanted.key))
+        tell_source(gather(*parts), blob)
 
     @property
     def reveals(self) -> bool:
@@ -180,6 +204,9 @@ def _send(job: Job, made: Made) -> Response:
         response = respond_bodiless(verdict, subject)
     else:
         response = answer(verdict, subject, Blob.of(made.data))
+        if verdict.status == 200:
+            blob = services().renderer.kept_as(job.plan, len(made.data))
+            job.asked.note_source(job.found, job.shown(), job.plan.grounds, blob)
     stale = job.found.stale and made.origin is Origin.HIT
     response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[made.origin]
     describe(response, job.found, verdict, job.shown())

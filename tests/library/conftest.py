@@ -20,8 +20,9 @@ from imagestore.core.image import BlobRef, Condition, Image, Labels
 from imagestore.core.telemetry import Timings
 from imagestore.embedded import Server
 from imagestore.library.aliases import Aliases
-from imagestore.library.fetch import Found, Outcome
+from imagestore.library.fetch import Outcome
 from imagestore.library.ingest import Upload
+from imagestore.library.readings import Found
 from imagestore.services import Services
 from imagestore.settings import Settings
 from imagestore.store import mongo as driver
