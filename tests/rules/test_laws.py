@@ -21,6 +21,7 @@ HOMES = {
     "numpy": ("imaging/engine/", "imaging/faces.py"),
     "cv2": ("imaging/faces.py",),
     "redis": ("cache/",),
+    "hiredis": ("cache/",),
     "pymongo": ("store/", "embedded/"),
     "gridfs": ("store/",),
     "bson": ("store/",),
