@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from imagestore import __version__
 from imagestore.access.credentials import Secrets
+from imagestore.cache.answers import Answers
 from imagestore.cache.generations import Generations
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
@@ -22,7 +24,7 @@ from imagestore.library.alerts import Alerts
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
 from imagestore.library.descriptions import Descriptions
-from imagestore.library.fetch import Fetch
+from imagestore.library.fetch import RENDERING_REVISION, Fetch
 from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
@@ -99,6 +101,11 @@ class Services:
         )
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
+
+    def open_answers(self) -> Answers:
+        """Whole answers in Redis, for an event loop, in which whoever opens them closes them."""
+        settings, stamp = self.settings, f"{__version__}.{RENDERING_REVISION}"
+        return Answers(self.tier, settings.redis_url, timeout=settings.redis_timeout, stamp=stamp)
 
     def _open_renderer(self, blobs: Blobs, kept: Renditions) -> tuple[Descriptions, Renderer]:
         settings = self.settings

@@ -7,8 +7,8 @@ import struct
 from hashlib import blake2b
 from typing import Literal
 
-Content = Literal[b"a", b"b", b"f"]
-"""What is inside: an alias, a blob, or the fence that stands where an alias was dropped."""
+Content = Literal[b"a", b"b", b"f", b"h"]
+"""What is inside: an alias, a blob, the fence that stands where an alias was dropped, or an answer's head."""
 
 MAGIC = b"imgs\x01"
 _HEADER = struct.Struct(">5scI16s")  # magic and version, content, length of the body, MAC

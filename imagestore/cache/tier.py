@@ -10,6 +10,7 @@ from hashlib import sha1
 
 from imagestore.cache.admission import Sizes, expiry_seconds, worth_size
 from imagestore.cache.envelope import Content, Envelope
+from imagestore.cache.freshness import STALE_SECONDS, is_believed, unpack_alias
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.node import Bounds
 from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, EXTEND_IF, GENERATION_DIGITS, KEEP_NEWEST
@@ -17,10 +18,6 @@ from imagestore.cache.stats import Tally, TierStats
 from imagestore.cache.values import Alias, Lease
 from imagestore.cache.wire import Wire, is_out_of_memory, is_wrong_type
 from imagestore.core.metrics import SILENT, Metrics
-
-STALE_SECONDS = 86400.0
-"""How long Redis keeps an alias beyond its freshness, when nobody reads it any more. Were the short time of
-freshness the expiry in Redis, aliases would be the first to go whenever the memory is full."""
 
 FULL_SECONDS = 1.0
 """For so long no value is offered to a Redis that had no memory for one: each request would offer several."""
@@ -53,12 +50,12 @@ class Tier:
         connections: int = 32,
         metrics: Metrics = SILENT,
     ) -> None:
-        self._tally = Tally(metrics)
-        self._wire = Wire(url, Bounds(timeout, connections), self._tally)
-        self._envelope = Envelope(integrity_key)
+        self.tally = Tally(metrics)
+        self._wire = Wire(url, Bounds(timeout, connections), self.tally)
+        self.envelope = Envelope(integrity_key)
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
-        self._sizes = Sizes()
+        self.sizes = Sizes()
         self._full_until = -math.inf
 
     # Aliases
@@ -95,7 +92,7 @@ class Tier:
             answer = self._wire.run(KEEP_NEWEST, *arguments)
             self._note_full(answer == -1)
             taken = answer == 1
-        self._tally.add("stored" if taken else "skipped")
+        self.tally.add("stored" if taken else "skipped")
         return taken
 
     def forget(self, name: str, generation: int) -> bool:
@@ -145,14 +142,14 @@ class Tier:
         the blob, and a first meeting leaves the expiry as it is.
         """
         key = redis_key("blob", name)
-        size = self._sizes.recall(name)
+        size = self.sizes.recall(name)
         renewal = () if size is None else ("PX", _milliseconds(expiry_seconds(frequency, size)))
         opened = self._open(key, self._wire.command("GETEX", key, *renewal), (b"b",))
         if opened is None:
-            self._tally.add("misses")
+            self.tally.add("misses")
             return None
-        self._tally.add("hits")
-        self._sizes.correct(name, len(opened[1]))
+        self.tally.add("hits")
+        self.sizes.correct(name, len(opened[1]))
         return opened[1]
 
     def write_blob(self, name: str, data: bytes, frequency: int, cost: float = 1.0) -> bool:
@@ -166,11 +163,11 @@ class Tier:
             key = redis_key("blob", name)
             size = worth_size(len(data), cost)
             expiry = _milliseconds(expiry_seconds(frequency, size))
-            answer = self._wire.command("SET", key, self._envelope.seal(b"b", key, data), "PX", expiry)
+            answer = self._wire.command("SET", key, self.envelope.seal(b"b", key, data), "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
-            self._sizes.note(name, size)
-        self._tally.add("stored" if taken else "skipped")
+            self.sizes.note(name, size)
+        self.tally.add("stored" if taken else "skipped")
         return taken
 
     def has_blobs(self, names: Sequence[str]) -> list[bool]:
@@ -227,7 +224,7 @@ class Tier:
         return self._wire.ping()
 
     def stats(self) -> TierStats:
-        return self._tally.snapshot(enabled=self.enabled, breaker=self._wire.state)
+        return self.tally.snapshot(enabled=self.enabled, breaker=self._wire.state)
 
     def close(self) -> None:
         """Close the connections; from then on everything is a miss. Safe to call again."""
@@ -241,13 +238,11 @@ class Tier:
 
     def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
         opened = self._open(key, value, (b"a", b"f"))
-        believed = isinstance(left, int) and left > (STALE_SECONDS - stale) * 1000
-        if opened is None or opened[0] == b"f" or not believed:
-            self._tally.add("misses")
+        if opened is None or opened[0] == b"f" or not is_believed(left, stale):
+            self.tally.add("misses")
             return None
-        self._tally.add("hits")
-        body = opened[1]
-        return Alias(int(body[:GENERATION_DIGITS]), body[GENERATION_DIGITS:])
+        self.tally.add("hits")
+        return unpack_alias(opened[1])
 
     def _fence(self, written: Sequence[tuple[str, int]]) -> bool:
         commands = [
@@ -262,7 +257,7 @@ class Tier:
         """The key and the arguments of KEEP_NEWEST."""
         key = redis_key("alias", name)
         digits = f"{generation:0{GENERATION_DIGITS}d}"
-        value = self._envelope.seal(content, key, digits.encode() + payload)
+        value = self.envelope.seal(content, key, digits.encode() + payload)
         return key, value, digits, _milliseconds(seconds)
 
     def _open(self, key: bytes, answer: object, contents: Sequence[Content]) -> tuple[bytes, bytes] | None:
@@ -270,9 +265,9 @@ class Tier:
         if answer is None or (isinstance(answer, Exception) and not is_wrong_type(answer)):
             return None
         value = answer if isinstance(answer, bytes) else b""
-        opened = self._envelope.open(key, value)
+        opened = self.envelope.open(key, value)
         if opened is None or opened[0] not in contents:
-            self._tally.add("corrupt")
+            self.tally.add("corrupt")
             self._drop_if(key, value)
             return None
         return opened

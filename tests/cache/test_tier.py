@@ -12,8 +12,9 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
+from imagestore.cache.freshness import STALE_SECONDS
 from imagestore.cache.names import redis_key
-from imagestore.cache.tier import FORGET_BATCH, STALE_SECONDS, Tier
+from imagestore.cache.tier import FORGET_BATCH, Tier
 from imagestore.cache.values import Alias
 from imagestore.embedded import Server
 from tests.cache.conftest import MakeTier
