@@ -102,7 +102,9 @@ def test_no_http_status_lives_below_the_web(path: Path) -> None:
             name = (
                 getattr(node, "attr", None) or getattr(node, "id", None) or getattr(node, "arg", None) or ""
             )
-            assert name not in ("status_code", "http_status", "HTTPStatus", "abort"), name
+            assert name not in ("status_code", "http_status", "HTTPStatus"), name
+            # As a method it may be that of an asyncio transport; Flask's is at home in the web.
+            assert name != "abort" or isinstance(node, ast.Attribute), name
 
 
 def test_every_error_leaf_has_one_code_and_a_place_in_the_drawing() -> None:
