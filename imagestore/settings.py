@@ -218,6 +218,25 @@ class Settings:
     connections: int = setting(
         "edge", 4096, integer(1, 1_000_000), "Connections at once in each worker; more get 503."
     )
+    edge: str = setting(
+        "edge",
+        "on",
+        choice("on", "off"),
+        "Whether workers answer from memory, and from Redis, without the application: on or off.",
+    )
+    edge_bytes: int = setting(
+        "edge",
+        64 * MiB,
+        integer(0, 1024**4),
+        "Answers that each worker keeps in its memory, up to 256 KiB each; 0 for none.",
+    )
+    edge_ttl: float = setting(
+        "edge",
+        10.0,
+        seconds(0, 3600),
+        "Longest that an answer is sent from memory without a look at what it was made of, which matters "
+        "where the word of another node's change is lost.",
+    )
     trusted_proxies: Networks = setting(
         "edge",
         Networks(),

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from hiredis import HiredisError, Reader, pack_command
 from redis.asyncio import ConnectionPool, SSLConnection, UnixDomainSocketConnection
@@ -215,8 +215,7 @@ class _Talk(asyncio.Protocol):
         self._heard = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own is not derived from it
 
     def send(self, calls: Sequence[_Call]) -> None:
         if self._transport is None or self.ended:

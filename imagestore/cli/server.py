@@ -16,9 +16,13 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
+from imagestore import __version__
 from imagestore.app import FORM_SLACK, create_app
+from imagestore.cache.answers import Answers
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
+from imagestore.edge.memory import Memory
+from imagestore.edge.replay import Replayer
 from imagestore.edge.traced import TracedFront
 from imagestore.edge.worker import DRAINING, EdgeWorker
 from imagestore.embedded import EmbeddedError
@@ -95,6 +99,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             spool_directory=self._settings.data / "spool",
             unqueued=frozenset({LIVENESS}),
             on_shutdown=services.close,
+            replayer=_open_replayer(self._settings, services),
             metrics=services.metrics,
         )
         return TracedFront(front, services.tracer) if services.tracer.enabled else front
@@ -109,6 +114,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
     def run(self) -> None:
         _Arbiter(self).run()
+
+
+def _open_replayer(settings: Settings, services: Services) -> Replayer | None:
+    if settings.edge == "off":
+        return None
+    answers = Answers(services.tier, settings.redis_url, timeout=settings.redis_timeout, stamp=__version__)
+    return Replayer(Memory(settings.edge_bytes, services.generations), settings.edge_ttl, answers)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

@@ -140,6 +140,15 @@ EDGE_ABORTS = Metric(
     ("reason",),
     ("slow_reader", "broken"),
 )
+EDGE_MEMORY_BYTES = Metric(
+    "imagestore_edge_memory_bytes", "gauge", "Bytes of answers that workers keep in their memory."
+)
+EDGE_MEMORY_ENTRIES = Metric(
+    "imagestore_edge_memory_entries", "gauge", "Answers that workers keep in their memory."
+)
+EDGE_EVICTIONS = Metric(
+    "imagestore_edge_evictions_total", "counter", "Answers that left the memory for want of room."
+)
 STALE_NAMES = Metric(
     "imagestore_stale_names_total",
     "counter",
@@ -239,6 +248,9 @@ TABLE = (
     EDGE_CONNECTIONS,
     EDGE_REFUSALS,
     EDGE_ABORTS,
+    EDGE_MEMORY_BYTES,
+    EDGE_MEMORY_ENTRIES,
+    EDGE_EVICTIONS,
     STALE_NAMES,
     WORKERS,
     BUILD,

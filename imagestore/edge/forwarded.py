@@ -53,6 +53,12 @@ def resolve(scope: Scope, trusted: Networks) -> None:
         scope["headers"] = [*others, (b"host", authority)]
 
 
+def is_trusted(peer: object, trusted: Networks) -> bool:
+    """Whether a connection's peer, as its socket names it, is one of the proxies that are believed."""
+    address = parse_address(str(peer[0])) if isinstance(peer, tuple) and peer else None
+    return address is not None and address in trusted
+
+
 def _take_out(scope: Scope) -> Sequence[Field]:
     headers: list[Field] = scope["headers"]
     said = [field for field in headers if _speaks_of_others(field[0])]

@@ -17,7 +17,9 @@ from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
 from imagestore.edge.asgi import ABORT, Receive, Scope, Send
 from imagestore.edge.gateway import Chunk, Exchange
+from imagestore.edge.recording import Recording
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken
+from imagestore.edge.replay import Replayer
 from imagestore.edge.spool import Spool, discard_rest
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,9 @@ class Front:
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.
 
+    What the `replayer` may keep of the answers it is given; it answers within EdgeProtocol, before this is
+    called. Where the application cannot answer, one that is out of date may serve (RFC 5861, section 4).
+
     `body_limit` is bytes; `body_timeout` is seconds of silence, and a whole body gets that plus a second for
     each 16 KiB. Bodies over 1 MiB go to unnamed files in `spool_directory` (None: the system's).
     `on_shutdown` is called in a thread when the last request is over. Each request has a context of its own
@@ -58,6 +63,7 @@ class Front:
     spool_directory: Path | None
     unqueued: frozenset[str] = frozenset()
     on_shutdown: Callable[[], None] | None = None
+    replayer: Replayer | None = None
     metrics: Metrics = SILENT
 
     def __post_init__(self) -> None:
@@ -81,6 +87,8 @@ class Front:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        if self.replayer is not None:
+            self.replayer.close()
         await asyncio.to_thread(self._shut_down)
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -112,7 +120,7 @@ class Front:
             call.end()
 
     async def _answer(self, scope: Scope, call: _Call, send: Send) -> None:
-        exchange = call.exchange
+        exchange, recording = call.exchange, self._record(scope)
         try:
             chunk = await self._step(call, exchange.begin)
             while exchange.parked is not None:
@@ -123,16 +131,29 @@ class Front:
             self.metrics.count(EDGE_ABORTS, "broken")
             await self._send_whole(scope, send, refuse_broken())
             return
+        if recording is not None and exchange.status >= 500 and (stale := recording.stale()) is not None:
+            await self._send_whole(scope, send, stale)
+            return
         await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
+        if recording is not None:
+            recording.begin(exchange.status, exchange.headers, exchange.source)
         try:
             while await self._send_chunk(send, chunk):
+                if recording is not None:
+                    recording.add(chunk.data)
                 chunk = await self._step(call, exchange.proceed)
+            if recording is not None:
+                recording.end(chunk.data)
         except _TooSlow:
             raise
         except Exception:  # noqa: BLE001 - logged, as the request's own
             call.context.run(log.exception, "%s: the answer broke off", _named(scope))
             self.metrics.count(EDGE_ABORTS, "broken")
             scope["extensions"][ABORT]()
+
+    def _record(self, scope: Scope) -> Recording | None:
+        """What may become of the answer to this request in memory."""
+        return None if self.replayer is None else self.replayer.record(scope, asyncio.get_running_loop().time)
 
     async def _step(self, call: _Call, step: Callable[[], Chunk]) -> Chunk:
         self._steps += 1

@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from imagestore.core.parking import PARK, RESUMED
+from imagestore.core.replay import REPLAY, Source
 from imagestore.edge.asgi import Scope
 from imagestore.edge.host import ABSOLUTE
 from imagestore.edge.spool import Body
@@ -40,10 +41,12 @@ class Exchange:
 
     Each of them blocks as long as the application does, and is called by one thread at a time. `status` and
     `headers` (lower-case names) are known when `begin` returns; but if it was `parked` instead, `begin` is to
-    be called again once that future is done. A step that raises has closed everything.
+    be called again once that future is done. A step that raises has closed everything. `source` is what the
+    application says that the answer was made of.
     """
 
     def __init__(self, app: WSGIApplication, scope: Scope, body: Body | None) -> None:
+        self.source = Source()
         self.status = 0
         self.headers: Headers = []
         self.closed = False
@@ -60,7 +63,8 @@ class Exchange:
     def begin(self) -> Chunk:
         """Call the application and return its first chunk that is not empty. Raises what it raises."""
         self.parked = None
-        environ = build_environ(self._scope, self._body) | {PARK: self._park, RESUMED: self._note}
+        environ = build_environ(self._scope, self._body)
+        environ |= {PARK: self._park, RESUMED: self._note, REPLAY: self.source}
         try:
             self._chunks = self._app(environ, self._start_response)
             if self._is_parked():

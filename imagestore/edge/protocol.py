@@ -19,6 +19,7 @@ from imagestore.edge.forwarded import resolve
 from imagestore.edge.framing import check_coding
 from imagestore.edge.host import check_host
 from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
+from imagestore.edge.sending import SERVER
 
 if TYPE_CHECKING:
     from imagestore.edge.worker import EdgeWorker
@@ -43,6 +44,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     worker: EdgeWorker
     transport: asyncio.Transport
+    _keepalive_handle: asyncio.TimerHandle | None
 
     def __init__(self, worker: EdgeWorker) -> None:
         super().__init__(worker)
@@ -118,12 +120,17 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         return will or self.worker.draining
 
     def _feed_callback_parser(self, data: bytes) -> bool:
+        alive: bool = super()._feed_callback_parser(data)
+        if alive:
+            self._note_fed()
+        return alive
+
+    def _note_fed(self) -> None:
+        """A part of a request at least has come."""
         # At once: the task that serves the connection cancels it only in the loop's next round.
         self._cancel_keepalive_timer()
-        alive: bool = super()._feed_callback_parser(data)
-        if alive and self._current_request is None and self._head_timer is None:
+        if self._current_request is None and self._head_timer is None:
             self._arm_head_timer()
-        return alive
 
     def _http1_buffered(self) -> int:
         """Bytes that nobody has taken yet, by which gunicorn decides to stop reading."""
@@ -167,9 +174,11 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
         resolve(scope, self.worker.trusted_proxies)
         return scope
 
-    def _send_response_start(self, *arguments: Any, **options: Any) -> None:
+    def _send_response_start(
+        self, status: int, headers: list[tuple[bytes, bytes]], *arguments: Any, **options: Any
+    ) -> None:
         self._answering = True
-        super()._send_response_start(*arguments, **options)
+        super()._send_response_start(status, [*headers, SERVER], *arguments, **options)
 
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         if status != 500:

@@ -9,6 +9,7 @@ from imagestore.core.metrics import Metrics
 from imagestore.core.traces import Incoming, Serving, Tracer
 from imagestore.edge.asgi import Message, Receive, Scope, Send
 from imagestore.edge.front import Front
+from imagestore.edge.replay import Replayer
 
 UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Probes: they would be most of all spans."""
@@ -20,6 +21,11 @@ class TracedFront:
 
     front: Front
     tracer: Tracer
+
+    @property
+    def replayer(self) -> Replayer | None:
+        """What it answers has no trace: there would be nothing in it."""
+        return self.front.replayer
 
     @property
     def metrics(self) -> Metrics:

@@ -17,6 +17,8 @@ from gunicorn.workers import gasgi
 from imagestore.core.metrics import SILENT, Metrics
 from imagestore.edge.doorway import CROWD, MOST_WORKERS, Doorway
 from imagestore.edge.protocol import EdgeProtocol
+from imagestore.edge.replay import Replayer
+from imagestore.edge.replaying import ReplayingProtocol
 from imagestore.settings import Settings
 
 UNSENT_BYTES = 128 * 1024
@@ -88,6 +90,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
     def load_wsgi(self) -> None:
         super().load_wsgi()
         self.metrics: Metrics = getattr(self.asgi, "metrics", SILENT)
+        self.replayer: Replayer | None = getattr(self.asgi, "replayer", None)
 
     def init_signals(self) -> None:
         super().init_signals()
@@ -103,6 +106,8 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         """gunicorn's sign of life, once a second as long as it serves."""
         super().notify()
         CROWD.look(self._place)
+        if self.replayer is not None:
+            self.replayer.tell(self.metrics)
 
     def tell_crowd(self) -> None:
         """The number of connections has changed."""
@@ -116,7 +121,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         await self.lifespan.startup()
         CROWD.join(self._place)
         self.servers = [
-            Doorway(each.sock, self._place, lambda: EdgeProtocol(self), lambda: self.nr_conns)
+            Doorway(each.sock, self._place, lambda: ReplayingProtocol(self), lambda: self.nr_conns)
             for each in self.sockets
         ]
         with suppress(asyncio.CancelledError):
@@ -145,7 +150,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             for connection in self._stop_listening():
                 with suppress(OSError):  # its client is gone
-                    await self.loop.connect_accepted_socket(lambda: EdgeProtocol(self), connection)
+                    await self.loop.connect_accepted_socket(lambda: ReplayingProtocol(self), connection)
             await asyncio.sleep(DRAIN_ROUND)  # the loop may have accepted some that are not counted yet
             while self.nr_conns > 0 and self.loop.time() < self._drained_by:
                 if self.loop.time() >= self._idle_until:

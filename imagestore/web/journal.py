@@ -39,7 +39,7 @@ def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
             return
         g.began = time.perf_counter()
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        g.request_id = given if is_request_id(given) else secrets.token_hex(8)
         REQUEST.set(RequestNote(g.request_id, request.method, request.path, tracer.trace_id()))
         if request.url_rule is not None:
             tracer.name_route(request.method, _CONVERTED.sub(r"{\1}", request.url_rule.rule))
@@ -59,6 +59,11 @@ def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
 
     app.before_request(enter)
     app.after_request(leave)
+
+
+def is_request_id(given: str) -> bool:
+    """Whether a client's own id for its request will do."""
+    return _REQUEST_ID.fullmatch(given) is not None
 
 
 def note(**subject: str) -> None:

@@ -1,0 +1,131 @@
+"""Answers that are sent again: found in memory or in Redis, and kept as they pass (RFC 9111)."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from werkzeug.http import http_date
+
+from imagestore.cache.answers import Answers
+from imagestore.core.metrics import HTTP_REQUESTS, Metrics
+from imagestore.core.replay import Source
+from imagestore.edge.asgi import Scope
+from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
+from imagestore.edge.memory import Depends, Entry, Field, Memory
+from imagestore.edge.recording import Recording, enter
+from imagestore.edge.refusals import Refusal
+from imagestore.edge.sending import Reply, Sender
+
+MOST_HOSTS = 256
+
+
+_FETCHED = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]+/image/upload/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]+")
+"""Targets for which Redis is asked: those of delivery, in the letters that a URL has (RFC 3986)."""
+
+
+class Replayer:
+    """Answers requests from a Memory without a wait, and from Redis with one, both within the event loop.
+    What it cannot or must not answer goes on to the application.
+
+    `freshness` bounds, in seconds, for how long an answer is sent without a look at what it was made of: as
+    long as another machine's change may go unnoticed if the word of it is lost. `answers` are Redis', None
+    where there is none.
+    """
+
+    def __init__(self, memory: Memory, freshness: float, answers: Answers | None = None) -> None:
+        self.memory = memory
+        self.freshness = freshness
+        self.answers = answers
+        self._sender = Sender()
+        self._hosts: set[bytes] = set()
+
+    def reply(
+        self, method: bytes, target: bytes, fields: Iterable[Field], now: float, peer: Peer
+    ) -> Reply | Asked | None:
+        """`now` is the event loop's time. A method is GET or HEAD; names of fields are lower-case.
+
+        If it is no Reply, what comes back is what was asked if `fetch` may know the answer, else None.
+        """
+        page = self.memory.page(target)
+        if page is None and (self.answers is None or _FETCHED.fullmatch(target) is None):
+            return None
+        asked = read(fields, peer)
+        if asked is None or asked.host not in self._hosts:
+            return None
+        entry = page if isinstance(page, Entry) or page is None else page.get(asked.accept_class)
+        if entry is not None and now < entry.fresh_until and self.memory.is_valid(entry):
+            return self._sender.answer(entry, method, asked, now, "memory")
+        return asked if self.answers is not None and _FETCHED.fullmatch(target) else None
+
+    async def fetch(
+        self, method: bytes, target: bytes, asked: Asked, clock: Callable[[], float]
+    ) -> Reply | None:
+        """From Redis, and into memory. `clock` is the event loop's."""
+        assert self.answers is not None
+        begun = time.monotonic_ns()
+        answer = await self.answers.read(target, asked.accept_class)
+        if answer is None:
+            return None
+        now = clock()
+        fields = (*_fields_of(answer.head), (b"date", http_date(time.time()).encode()))
+        depends = Depends(self.memory.generations.slots_of(answer.names), begun)
+        entry = enter(target, asked.accept_class, fields, depends, now, self.freshness)
+        if entry is None:
+            return None
+        entry.body = answer.body
+        reply = self._sender.answer(entry, method, asked, now, "redis")
+        self.memory.put(entry)
+        return reply
+
+    def keep(self, entry: Entry, source: Source) -> None:
+        """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""
+        self.memory.put(entry)
+        if self.answers is not None:
+            head = b"".join(b"%s: %s\r\n" % each for each in entry.fields if each[0] != b"date")
+            self.answers.write(entry.target, entry.variant or None, head, source)
+
+    def record(self, scope: Scope, clock: Callable[[], float]) -> Recording | None:
+        """For a request that is to be answered by the application; None where memory has no part in that."""
+        fields: list[Field] = scope["headers"]
+        if scope["method"] != "GET" or any(forbids_keeping(*each) for each in fields):
+            return None
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
+        return Recording(self, target, fields, clock)
+
+    def admit(self, host: bytes) -> None:
+        """The application answers to that name."""
+        if len(self._hosts) < MOST_HOSTS:
+            self._hosts.add(host)
+
+    def stale(self, target: bytes, accept_class: str, now: float) -> Refusal | None:
+        """An answer of before, in full, for want of a new one: none of what has changed since, or is older
+        than it said that it may be (RFC 5861, section 4)."""
+        page = self.memory.page(target)
+        entry = page if isinstance(page, Entry) or page is None else page.get(accept_class)
+        if entry is None or now >= entry.stale_until or not self.memory.is_valid(entry):
+            return None
+        return Refusal(200, self._sender.describe(entry, now), entry.body)
+
+    def close(self) -> None:
+        """Within the event loop. From then on nothing is kept and nothing found."""
+        self.memory.clear()
+        if self.answers is not None:
+            self.answers.close()
+            self.answers = None
+
+    def tell(self, metrics: Metrics) -> None:
+        """Add what was counted since the last time, which is done every second or so."""
+        for (_, method, status), by in self._sender.sent.items():
+            metrics.count(HTTP_REQUESTS, "delivery", method.decode("ascii"), f"{status[0]}xx", by=by)
+        self._sender.sent.clear()
+        self.memory.tell(metrics)
+
+
+@lru_cache(maxsize=4096)
+def _fields_of(head: bytes) -> tuple[Field, ...]:
+    lines = (line.partition(b": ") for line in head.split(b"\r\n")[:-1])
+    return tuple((name, value) for name, _, value in lines)
