@@ -13,6 +13,7 @@ from pathlib import Path
 from imagestore import __version__
 from imagestore.access.credentials import Secrets
 from imagestore.cache.answers import Answers
+from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.generations import Generations
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
@@ -81,7 +82,8 @@ class Services:
         kept = Renditions(self.mongo)
         blobs = Blobs(self.mongo, self.metrics)
         self.generations = open_generations(settings)
-        aliases = Aliases(self.tier, self.generations, settings.alias_ttl, settings.stale_ttl)
+        self.bulletin = Bulletin(self.tier, self.generations, settings.redis_url)
+        aliases = Aliases(self.tier, self.bulletin, settings.alias_ttl, settings.stale_ttl)
         self.diary = Diary(self.mongo)
         self.transformations = NamedTransformations(Transformations(self.mongo), aliases)
         self.catalog = Catalog(documents, registry, aliases, self.transformations, kept)

@@ -27,7 +27,7 @@ class Generations:
     `touch` has told holds for every process of this machine that has opened the same `path`, when it returns.
 
     The clock is one for all processes and begins anew when the machine does, so the file is of one boot. Safe
-    to use from many threads. Raises OSError where the file cannot be made.
+    to use from many threads. `node` names all who share the file. Raises OSError where it cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +39,8 @@ class Generations:
                 os.ftruncate(descriptor, 0)
                 os.posix_fallocate(descriptor, 0, _SIZE)  # a mapped page without room would be a SIGBUS
                 os.pwrite(descriptor, boot, 0)
+            file = os.fstat(descriptor)
+            self.node = blake2b(b"%s %d %d" % (boot, file.st_dev, file.st_ino), digest_size=8).hexdigest()
             self._moments = memoryview(mmap.mmap(descriptor, _SIZE)).cast("Q")
             fcntl.flock(descriptor, fcntl.LOCK_UN)  # mmap has a duplicate, which would keep the lock
         finally:

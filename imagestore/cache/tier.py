@@ -212,6 +212,12 @@ class Tier:
                 return count, left / 1000
         return None
 
+    # Messages
+
+    def publish(self, channel: bytes, message: bytes) -> bool:
+        """Tell all who listen to the channel now; False if Redis was not reached."""
+        return isinstance(self._wire.command("PUBLISH", channel, message), int)
+
     # The tier itself
 
     @property

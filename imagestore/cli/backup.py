@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from imagestore.access.credentials import Secrets
+from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.tier import Tier
 from imagestore.cli.buckets import as_json
 from imagestore.cli.completion import offer_folders
@@ -169,7 +170,8 @@ def _aliases() -> Iterator[Aliases]:
         fence_seconds=settings.alias_ttl + LONGEST_READ,
     )
     try:
-        yield Aliases(tier, open_generations(settings), settings.alias_ttl)
+        bulletin = Bulletin(tier, open_generations(settings), settings.redis_url)
+        yield Aliases(tier, bulletin, settings.alias_ttl)
     finally:
         tier.close()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from imagestore.cache.generations import Generations
+from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.tier import Tier
 from imagestore.cache.values import Alias
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
@@ -58,12 +58,12 @@ class Aliases:
     Every write to a name calls `forget_…` with the name's new generation, which also keeps a slow reader
     from putting what it read before the write back. Where Redis is not reached for that, workers that do
     reach it may believe the old alias until its `ttl` ends: the write stands, and an error is logged. Then
-    the answers that the workers of this machine keep in memory are told: see Generations.
+    the answers that workers keep in memory are told, and other nodes: see Bulletin.
     """
 
-    def __init__(self, tier: Tier, generations: Generations, ttl: float, stale_ttl: float = 0.0) -> None:
+    def __init__(self, tier: Tier, bulletin: Bulletin, ttl: float, stale_ttl: float = 0.0) -> None:
         self._tier = tier
-        self._generations = generations
+        self._bulletin = bulletin
         self._ttl = ttl
         self._stale_ttl = stale_ttl
 
@@ -150,7 +150,7 @@ class Aliases:
     def forget_all(self) -> bool:
         """All that is remembered; False when Redis could not be told."""
         told = self._tier.forget_all()
-        self._generations.touch_all()
+        self._bulletin.touch_all()
         return told
 
     def _forget(self, what: str, written: Sequence[tuple[str, int]]) -> None:
@@ -159,7 +159,7 @@ class Aliases:
             log.error(
                 "Redis was not told of a change: old knowledge of %s may be believed until %s", what, until
             )
-        self._generations.touch(name for name, _ in written)
+        self._bulletin.touch(name for name, _ in written)
 
     def _write(self, name: str, generation: int, shape: Callable[[T], dict[str, Any]], value: T) -> None:
         if self._tier.enabled:

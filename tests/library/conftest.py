@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.generations import Generations
 from imagestore.cache.node import Node
 from imagestore.cache.tier import Tier
@@ -142,7 +143,7 @@ def archives(tmp_path: Path) -> Callable[[str], Archives]:
     tier = Tier("none", timeout=1, value_bytes=0, integrity_key=b"k" * 32)
     workspace = tmp_path / "workspace"
     workspace.mkdir()
-    aliases = Aliases(tier, Generations(tmp_path / "generations"), 60)
+    aliases = Aliases(tier, Bulletin(tier, Generations(tmp_path / "generations"), "none"), 60)
     return lambda form: Archives(form, tmp_path / "backup", workspace, aliases)
 
 

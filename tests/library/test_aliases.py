@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.generations import Generations
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound
@@ -198,7 +199,7 @@ def aliases_at(url: str, ttl: float) -> Iterator[Aliases]:
     tier = Tier(url, timeout=5.0, value_bytes=1000, integrity_key=b"secret")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            yield Aliases(tier, Generations(Path(folder) / "generations"), ttl)
+            yield Aliases(tier, Bulletin(tier, Generations(Path(folder) / "generations"), "none"), ttl)
     finally:
         tier.close()
 

@@ -1,0 +1,108 @@
+"""The bulletin: what changed, told to the answers that this node keeps in memory, and to all other nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import cycle
+
+from redis.exceptions import RedisError
+
+from imagestore.cache.generations import Generations
+from imagestore.cache.looptalk import Endpoint, Talk
+from imagestore.cache.names import PREFIX
+from imagestore.cache.tier import Tier
+from imagestore.core.clusters import ClusterUrl, is_cluster
+
+CHANNEL = f"{PREFIX}bulletin".encode()
+
+MOST_NAMES = 500
+MOST_BYTES = 64 * 1024
+"""Of one message: a change of more is told as one of everything."""
+
+PING_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0
+"""For an answer to that: a loop may be busy, and a new beginning costs all that is kept in memory."""
+
+RETRY_SECONDS = 0.5
+
+
+class Bulletin:
+    """What `touch` tells holds for this node when it returns (see Generations), and is then published; every
+    worker of another node that listens learns of it within moments.
+
+    Messages are sealed, so nobody else's are believed. One that is lost is not told again: a listener that
+    was cut off takes everything for changed when it is back, and what a node keeps has an end of its own.
+    Raises ValueError for a `url` as Wire does.
+    """
+
+    def __init__(self, tier: Tier, generations: Generations, url: str) -> None:
+        self._tier = tier
+        self._generations = generations
+        urls = [url] if url != "none" else []
+        if is_cluster(url):
+            parsed = ClusterUrl.parse(url)
+            urls = [parsed.of(seed) for seed in parsed.seeds]
+        self._endpoints = [Endpoint(each) for each in urls]
+
+    def touch(self, names: Iterable[str]) -> None:
+        """These names have just changed."""
+        changed = list(names)
+        self._generations.touch(changed)
+        self._publish(changed)
+
+    def touch_all(self) -> None:
+        """Anything may have changed."""
+        self._generations.touch_all()
+        self._publish(None)
+
+    async def listen(self) -> None:
+        """Hear what other nodes publish, until cancelled. In each worker; at once done without a Redis."""
+        missed = False
+        for endpoint in cycle(self._endpoints):
+            with suppress(OSError, RedisError, TypeError, ValueError):
+                await self._attend(endpoint, missed)
+            missed = True
+            await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - it only spreads load
+
+    async def _attend(self, endpoint: Endpoint, missed: bool) -> None:
+        """Listen there for as long as that goes well. `missed`: messages may have been, before."""
+        ended = asyncio.Event()
+        talk = Talk(TIMEOUT_SECONDS, told_end=lambda *_: ended.set(), heard=self._hear)
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                await endpoint.connect(talk)
+            if isinstance(await talk.ask(("SUBSCRIBE", CHANNEL)), Exception):
+                return
+            if missed:
+                self._generations.touch_all()
+            while not ended.is_set():
+                await talk.ask(("PING",))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), PING_SECONDS)
+        finally:
+            talk.abort()
+
+    def _publish(self, names: list[str] | None) -> None:
+        if not self._tier.enabled or names == []:
+            return
+        whole = names if names is None or len(names) <= MOST_NAMES else None
+        body = json.dumps([self._generations.node, whole]).encode()
+        if len(body) > MOST_BYTES:
+            body = json.dumps([self._generations.node, None]).encode()
+        self._tier.publish(CHANNEL, self._tier.envelope.seal(b"m", CHANNEL, body))
+
+    def _hear(self, message: object) -> None:
+        opened = self._tier.envelope.open(CHANNEL, message) if isinstance(message, bytes) else None
+        if opened is None or opened[0] != b"m":
+            return
+        node, names = json.loads(opened[1])
+        if node == self._generations.node:
+            return
+        if names is None:
+            self._generations.touch_all()
+        else:
+            self._generations.touch(names)
