@@ -28,7 +28,7 @@ HOMES = {
     "xxhash": ("store/",),
     "flask": ("web/", "app.py"),
     "flask_openapi3": ("web/", "app.py"),
-    "werkzeug": ("web/",),
+    "werkzeug": ("web/", "edge/"),
     "click": ("cli/",),
     "rich": ("cli/",),
     "httpx": ("client/", "library/webhook.py"),
