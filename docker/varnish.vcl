@@ -1,0 +1,94 @@
+# Varnish 7.1 as a shared cache before the service. xkey comes from Debian's varnish-modules.
+vcl 4.1;
+
+import std;
+import xkey;
+
+backend imagestore {
+    .host = "imagestore";
+    .port = "8000";
+    .connect_timeout = 2s;
+    .first_byte_timeout = 60s;
+    .between_bytes_timeout = 30s;
+    .probe = {
+        .url = "/healthz";
+        .interval = 1s;
+        .timeout = 1s;
+        .window = 3;
+        .threshold = 2;
+        .initial = 2;
+    }
+}
+
+# Who may purge. Varnish itself must not stand behind a proxy that makes all clients look like these.
+acl purgers {
+    "localhost";
+}
+
+sub vcl_recv {
+    if (req.method == "PURGE") {
+        if (client.ip !~ purgers) {
+            return (synth(403, "Not allowed to purge"));
+        }
+        if (!req.http.xkey) {
+            return (synth(400, "Name the tags in a field xkey"));
+        }
+        set req.http.X-Purged = xkey.purge(req.http.xkey);
+        return (synth(200, "Purged " + req.http.X-Purged));
+    }
+    # Varnish appended the client's address to whatever the client sent: only what it saw itself is told.
+    set req.http.X-Forwarded-For = client.ip;
+    set req.http.X-Forwarded-Host = req.http.Host;
+    set req.http.X-Forwarded-Proto = "http";
+    if (req.method != "GET" && req.method != "HEAD") {
+        return (pass);
+    }
+    # What a credential shows is for its owner alone.
+    if (req.http.Authorization) {
+        return (pass);
+    }
+    # f_auto knows these two; of browsers' many Accept fields four remain.
+    if (req.http.Accept ~ "image/avif" && req.http.Accept ~ "image/webp") {
+        set req.http.Accept = "image/avif,image/webp,*/*";
+    } else if (req.http.Accept ~ "image/avif") {
+        set req.http.Accept = "image/avif,*/*";
+    } else if (req.http.Accept ~ "image/webp") {
+        set req.http.Accept = "image/webp,*/*";
+    } else {
+        set req.http.Accept = "*/*";
+    }
+    # While the service is well, what is stale is served for ten seconds at most; while it is down, for a day.
+    if (std.healthy(req.backend_hint)) {
+        set req.grace = 10s;
+    }
+    return (hash);
+}
+
+sub vcl_backend_response {
+    if (beresp.http.Surrogate-Key) {
+        set beresp.http.xkey = beresp.http.Surrogate-Key;
+    }
+    # An error of the service never replaces a good answer that is still kept.
+    if (beresp.status >= 500 && bereq.is_bgfetch) {
+        return (abandon);
+    }
+    # What must not be stored is passed by the next requests together, not one after the other.
+    if (beresp.http.Cache-Control ~ "(?i)(private|no-store)" || beresp.http.Set-Cookie) {
+        set beresp.uncacheable = true;
+        set beresp.ttl = 5s;
+        set beresp.grace = 0s;
+        return (deliver);
+    }
+    set beresp.grace = 1d;
+    set beresp.keep = 1d;
+}
+
+sub vcl_deliver {
+    unset resp.http.xkey;
+    unset resp.http.Surrogate-Key;
+    if (obj.hits > 0) {
+        set resp.http.X-Cache = "hit";
+    } else {
+        set resp.http.X-Cache = "miss";
+    }
+}
