@@ -40,7 +40,7 @@ class Entry:
 
     `fields` are the answer's own, with lower-case names, but for those that each sending has anew. `born`,
     `fresh_until` and `stale_until` are seconds of the event loop's clock: until the last of them it may be
-    sent where no other can be had.
+    sent where no other can be had. Of one that is not `dated` the Last-Modified does not tell it from others.
     """
 
     target: bytes
@@ -52,11 +52,16 @@ class Entry:
     born: float
     fresh_until: float
     stale_until: float
+    dated: bool = True
     hits: int = 0
     kept: bool = False
     frequency: int = 1
     heads: dict[str, bytes] = field(default_factory=dict)
     tail: tuple[int, bytes] = (-1, b"")
+
+    def has(self, name: bytes) -> bool:
+        """Whether it has a field of that name."""
+        return any(each == name for each, _ in self.fields)
 
     @property
     def varies(self) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from werkzeug.http import parse_date
 
 from imagestore.core.replay import Source
 from imagestore.edge.memory import MOST_BODY_BYTES, Depends, Entry, Field
@@ -83,6 +86,7 @@ def enter(
         return None
     kept = tuple(field for field in fields if field[0] not in SENT_ANEW)
     known = dict(kept)
+    modified, sent = (_time(known.get(name)) for name in (b"last-modified", b"date"))
     fresh = min(lived.fresh, freshness)
     return Entry(
         target=target,
@@ -94,4 +98,11 @@ def enter(
         born=now,
         fresh_until=now + fresh,
         stale_until=now + fresh + lived.stale_if_error,
+        # RFC 9110, section 8.8.2.2: what was changed in the second of the answer may be changed once more in
+        # it, and the application names no time that is to come.
+        dated=modified is not None and sent is not None and modified < sent,
     )
+
+
+def _time(value: bytes | None) -> datetime | None:
+    return parse_date(value.decode("latin-1")) if value else None

@@ -83,7 +83,7 @@ class Replayer:
     def keep(self, entry: Entry, source: Source) -> None:
         """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""
         self.memory.put(entry)
-        if self.answers is not None:
+        if self.answers is not None and (entry.dated or not entry.has(b"last-modified")):
             head = b"".join(b"%s: %s\r\n" % each for each in entry.fields if each[0] != b"date")
             self.answers.write(entry.target, entry.variant or None, head, source)
 

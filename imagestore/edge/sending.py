@@ -26,6 +26,8 @@ _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-
 _COME_FIRST = (b"if-match", b"if-unmodified-since")
 """Conditions that are judged before If-None-Match (section 13.2.2)."""
 
+_BY_DATE = (b"if-modified-since", b"if-unmodified-since", b"if-range")
+
 _NOT_OF_304 = frozenset(
     (b"accept-ranges", b"content-disposition", b"content-length", b"content-type", b"last-modified")
 )
@@ -60,7 +62,7 @@ class Sender:
         noted = asked.noted
         if not noted:
             return self._send(entry, "200", method, asked, now, level)
-        if not _is_fit(entry, asked, now):
+        if not _is_fit(entry, asked, now) or (not entry.dated and _asks_by_date(asked)):
             return None
         if noted.get(b"if-none-match") == entry.etag and noted.keys().isdisjoint(_COME_FIRST):
             return self._send(entry, "304", method, asked, now, level)
@@ -124,6 +126,10 @@ class Sender:
 
     def _number(self) -> bytes:
         return b"%s%08x" % (self._run, next(self._numbers) & 0xFFFFFFFF)
+
+
+def _asks_by_date(asked: Asked) -> bool:
+    return not asked.noted.keys().isdisjoint(_BY_DATE)
 
 
 def _is_fit(entry: Entry, asked: Asked, now: float) -> bool:

@@ -132,7 +132,7 @@ def test_an_exchange_goes_by_the_rules(subject: Subject, exchange: Exchange) -> 
 def test_without_redis_every_answer_is_the_same(tmp_path: Path, how: signal.Signals) -> None:
     with (
         start_redis(tmp_path / "redis") as server,
-        running_service(tmp_path, redis_url=server.url) as service,
+        running_service(tmp_path, redis_url=server.url, edge_bytes=0) as service,
     ):
         subject = make_subject(service)
         with_redis = [subject.send(exchange) for exchange in EXCHANGES]

@@ -271,7 +271,7 @@ def test_a_hot_image_comes_from_redis_and_mongodb_is_spared(service: Service, ht
     answers = [http.get(image["url"]) for _ in range(50)]
     after = mongo.admin.command("serverStatus")["opcounters"]
     mongo.close()
-    assert {answer.headers["Cache-Status"] for answer in answers} == {"imagestore; hit; detail=redis"}
+    assert all(answer.headers["Cache-Status"].startswith("imagestore; hit") for answer in answers)
     assert {answer.status_code for answer in answers} == {200}
     assert after["query"] == before["query"]
     assert after["getmore"] - before["getmore"] <= 5  # the tailing of the oplog within the server itself
@@ -285,9 +285,10 @@ def test_warming_makes_the_first_get_after_a_flush_a_hit(service: Service, http:
             report = vars_of(client.warm("default", ["warm.jpg"]))
         assert (report["before"], report["after"], report["loaded"]) == (0, 1, 1)
         first = http.get(image["url"])
-        assert first.headers["Cache-Status"] == "imagestore; hit; detail=redis"
+        assert first.headers["Cache-Status"].startswith("imagestore; hit")
         server.flushall()
-        assert http.get(image["url"]).headers["Cache-Status"] == "imagestore; fwd=uri-miss"
+        anew = http.get(image["url"], headers={"Cache-Control": "no-cache"})
+        assert anew.headers["Cache-Status"] == "imagestore; fwd=uri-miss"
 
 
 def test_the_same_bytes_under_two_keys_are_one_gridfs_file(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,9 +59,10 @@ def subjects(services: dict[str, Service]) -> Iterator[dict[str, Subject]]:
         name: Subject(made.url.replace(services["memory"].url, each.url), made.data, made.client, made.names)
         for name, each in services.items()
     }
+    time.sleep(2.5)  # until its date tells it from what else could have been uploaded in that second
     for subject in found.values():
-        for _ in range(2):
-            subject.client.get(subject.url)
+        subject.client.get(subject.url, headers={"Cache-Control": "no-cache"})
+        subject.client.get(subject.url)
     yield found
     made.client.close()
 
