@@ -86,6 +86,11 @@ class Answers:
         self._writing: set[asyncio.Task[None]] = set()
         self._full_until = 0.0
 
+    @property
+    def enabled(self) -> bool:
+        """Whether there is a Redis."""
+        return self._wire.enabled
+
     async def read(self, target: bytes, accept_class: str) -> Answer | None:
         """The answer to a GET for that target, as sent, by a client of that class; None where Redis does not
         have all of it."""

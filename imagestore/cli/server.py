@@ -120,7 +120,8 @@ def _open_replayer(settings: Settings, services: Services) -> Replayer | None:
     if settings.edge == "off":
         return None
     answers = Answers(services.tier, settings.redis_url, timeout=settings.redis_timeout, stamp=__version__)
-    return Replayer(Memory(settings.edge_bytes, services.generations), settings.edge_ttl, answers)
+    memory = Memory(settings.edge_bytes, services.generations)
+    return Replayer(memory, settings.edge_ttl, answers, services.bulletin)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

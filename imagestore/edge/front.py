@@ -85,6 +85,8 @@ class Front:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        if self.replayer is not None:
+            self.replayer.open()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self.replayer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -10,6 +11,7 @@ from functools import lru_cache
 from werkzeug.http import http_date
 
 from imagestore.cache.answers import Answers
+from imagestore.cache.bulletin import Bulletin
 from imagestore.core.metrics import HTTP_REQUESTS, Metrics
 from imagestore.core.replay import Source
 from imagestore.edge.asgi import Scope
@@ -31,14 +33,16 @@ class Replayer:
     What it cannot or must not answer goes on to the application.
 
     `freshness` bounds, in seconds, for how long an answer is sent without a look at what it was made of: as
-    long as another machine's change may go unnoticed if the word of it is lost. `answers` are Redis', None
-    where there is none.
+    long as another machine's change may go unnoticed if the word of it is lost: `bulletin` brings that.
+    `answers` are Redis'.
     """
 
-    def __init__(self, memory: Memory, freshness: float, answers: Answers | None = None) -> None:
+    def __init__(self, memory: Memory, freshness: float, answers: Answers, bulletin: Bulletin) -> None:
         self.memory = memory
         self.freshness = freshness
-        self.answers = answers
+        self._answers: Answers | None = answers if answers.enabled else None
+        self._bulletin = bulletin
+        self._listening: asyncio.Task[None] | None = None
         self._sender = Sender()
         self._hosts: set[bytes] = set()
 
@@ -50,7 +54,7 @@ class Replayer:
         If it is no Reply, what comes back is what was asked if `fetch` may know the answer, else None.
         """
         page = self.memory.page(target)
-        if page is None and (self.answers is None or _FETCHED.fullmatch(target) is None):
+        if page is None and (self._answers is None or _FETCHED.fullmatch(target) is None):
             return None
         asked = read(fields, peer)
         if asked is None or asked.host not in self._hosts:
@@ -58,15 +62,15 @@ class Replayer:
         entry = page if isinstance(page, Entry) or page is None else page.get(asked.accept_class)
         if entry is not None and now < entry.fresh_until and self.memory.is_valid(entry):
             return self._sender.answer(entry, method, asked, now, "memory")
-        return asked if self.answers is not None and _FETCHED.fullmatch(target) else None
+        return asked if self._answers is not None and _FETCHED.fullmatch(target) else None
 
     async def fetch(
         self, method: bytes, target: bytes, asked: Asked, clock: Callable[[], float]
     ) -> Reply | None:
         """From Redis, and into memory. `clock` is the event loop's."""
-        assert self.answers is not None
+        assert self._answers is not None
         begun = time.monotonic_ns()
-        answer = await self.answers.read(target, asked.accept_class)
+        answer = await self._answers.read(target, asked.accept_class)
         if answer is None:
             return None
         now = clock()
@@ -83,9 +87,9 @@ class Replayer:
     def keep(self, entry: Entry, source: Source) -> None:
         """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""
         self.memory.put(entry)
-        if self.answers is not None and (entry.dated or not entry.has(b"last-modified")):
+        if self._answers is not None and (entry.dated or not entry.has(b"last-modified")):
             head = b"".join(b"%s: %s\r\n" % each for each in entry.fields if each[0] != b"date")
-            self.answers.write(entry.target, entry.variant or None, head, source)
+            self._answers.write(entry.target, entry.variant or None, head, source)
 
     def record(self, scope: Scope, clock: Callable[[], float]) -> Recording | None:
         """For a request that is to be answered by the application; None where memory has no part in that."""
@@ -110,12 +114,18 @@ class Replayer:
             return None
         return Refusal(200, self._sender.describe(entry, now), entry.body)
 
+    def open(self) -> None:
+        """Listen to other nodes, in the event loop that runs."""
+        self._listening = asyncio.get_running_loop().create_task(self._bulletin.listen())
+
     def close(self) -> None:
         """Within the event loop. From then on nothing is kept and nothing found."""
+        if self._listening is not None:
+            self._listening.cancel()
         self.memory.clear()
-        if self.answers is not None:
-            self.answers.close()
-            self.answers = None
+        if self._answers is not None:
+            self._answers.close()
+            self._answers = None
 
     def tell(self, metrics: Metrics) -> None:
         """Add what was counted since the last time, which is done every second or so."""

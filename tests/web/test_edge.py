@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.service import Service, running_service
+from tests import pictures
+from tests.service import Service, await_that, running_service
 from tests.web.exchanges import EXCHANGES, Exchange
 from tests.web.test_conditions import Subject, check, lasting, make_subject
 
@@ -102,3 +104,42 @@ def test_what_is_made_is_the_same(
         again = client.get(str(kept.url), headers={"If-None-Match": kept.headers["ETag"]})
         assert again.status_code == 304
         assert again.headers.get("Vary") == kept.headers.get("Vary") == made.headers.get("Vary")
+
+
+def test_another_node_hears_of_a_change(services: dict[str, Service]) -> None:
+    """Each has answers in memory that would be good for an hour."""
+    with services["memory"].client() as client, httpx.Client(timeout=30) as http:
+        client.upload("default", pictures.png(seed=1), key="heard.png")
+        target = "/default/image/upload/heard.png"
+        for _ in range(2):
+            known = http.get(services["memory"].url + target)
+        assert from_level(known, "memory")
+        with services["application"].client() as other:
+            other.upload("default", pictures.png(seed=2), key="heard.png")
+        await_that(lambda: http.get(services["memory"].url + target).content == pictures.png(seed=2))
+        with services["application"].client() as other:
+            other.delete("default", "heard.png")
+        await_that(lambda: http.get(services["memory"].url + target).status_code == 404)
+
+
+def test_the_workers_of_a_node_know_of_a_change_when_it_is_answered(tmp_path: Path) -> None:
+    with (
+        running_service(tmp_path, workers=3, edge_ttl=3600) as service,
+        service.client() as client,
+        contextlib.ExitStack() as stack,
+    ):
+        # One after the other, each worker gets its share of the connections.
+        readers = [stack.enter_context(httpx.Client(timeout=30)) for _ in range(9)]
+        url = f"{service.url}/default/image/upload/seen.png"
+        levels = Counter[str]()
+        for round in range(30):
+            data = pictures.png(seed=round)
+            client.upload("default", data, key="seen.png")
+            for reader in readers * 2:
+                answer = reader.get(url)
+                assert answer.content == data
+                levels[answer.headers["Cache-Status"].rpartition("=")[2]] += 1
+        assert levels["memory"] > 100
+        bucket, auth = f"{service.url}/v1/buckets/default", (service.access_key, service.secret)
+        assert httpx.patch(bucket, json={"visibility": "private"}, auth=auth).status_code == 200
+        assert {reader.get(url).status_code for reader in readers} == {401}
