@@ -141,5 +141,5 @@ def test_the_workers_of_a_node_know_of_a_change_when_it_is_answered(tmp_path: Pa
                 levels[answer.headers["Cache-Status"].rpartition("=")[2]] += 1
         assert levels["memory"] > 100
         bucket, auth = f"{service.url}/v1/buckets/default", (service.access_key, service.secret)
-        assert httpx.patch(bucket, json={"visibility": "private"}, auth=auth).status_code == 200
+        assert httpx.patch(bucket, json={"access": "private"}, auth=auth).status_code == 200
         assert {reader.get(url).status_code for reader in readers} == {401}
