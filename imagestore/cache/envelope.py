@@ -7,9 +7,9 @@ import struct
 from hashlib import blake2b
 from typing import Literal
 
-Content = Literal[b"a", b"b", b"f", b"h", b"m"]
-"""What is inside: an alias, a blob, the fence that stands where an alias was dropped, an answer's head,
-or a message to all nodes."""
+Content = Literal[b"a", b"b", b"f", b"h", b"m", b"n"]
+"""What is inside: an alias, a blob, the fence that stands where an alias was dropped, an answer's head, a
+message to all nodes, or an alias for a moment."""
 
 MAGIC = b"imgs\x01"
 _HEADER = struct.Struct(">5scI16s")  # magic and version, content, length of the body, MAC

@@ -78,7 +78,9 @@ class Tier:
         """Whether any of `names` was written a short while ago, as far as Redis knows: one round trip."""
         keys = [redis_key("alias", name) for name in names]
         answers = self._wire.converse([("GET", key) for key in keys])
-        opened = [self._open(key, value, (b"a", b"f")) for key, value in zip(keys, answers, strict=True)]
+        opened = [
+            self._open(key, value, (b"a", b"f", b"n")) for key, value in zip(keys, answers, strict=True)
+        ]
         return any(each is not None and each[0] == b"f" for each in opened)
 
     def write_alias(self, name: str, generation: int, payload: bytes, ttl: float) -> bool:
@@ -92,6 +94,20 @@ class Tier:
             answer = self._wire.run(KEEP_NEWEST, *arguments)
             self._note_full(answer == -1)
             taken = answer == 1
+        self.tally.add("stored" if taken else "skipped")
+        return taken
+
+    def write_brief_alias(self, name: str, generation: int, payload: bytes, seconds: float) -> bool:
+        """Keep an alias of what is not worth more than a moment: it is gone when it is no longer believed.
+
+        Only where Redis has nothing of the name: no fence, and nothing that lasts longer.
+        """
+        taken = False
+        if not self._is_full():
+            key, value, _, milliseconds = self._newest(name, b"n", generation, payload, seconds)
+            answer = self._wire.command("SET", key, value, "NX", "PX", milliseconds)
+            self._note_full(is_out_of_memory(answer))
+            taken = answer is True
         self.tally.add("stored" if taken else "skipped")
         return taken
 
@@ -243,8 +259,9 @@ class Tier:
         self._full_until = time.monotonic() + FULL_SECONDS if refused else self._full_until
 
     def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
-        opened = self._open(key, value, (b"a", b"f"))
-        if opened is None or opened[0] == b"f" or not is_believed(left, stale):
+        opened = self._open(key, value, (b"a", b"f", b"n"))
+        believed = opened is not None and (opened[0] == b"n" or is_believed(left, stale))
+        if opened is None or opened[0] == b"f" or not believed:
             self.tally.add("misses")
             return None
         self.tally.add("hits")

@@ -18,6 +18,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MISSING_SECONDS = 10.0
+"""For so long it is remembered that there is no image, unless one is uploaded meanwhile: who makes names up
+is not to fill Redis with them."""
+
+_ABSENT = {"absent": True}
+
 SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
 
@@ -94,7 +100,13 @@ class Aliases:
 
     def write_absence(self, bucket: str, key: str) -> None:
         """The name never had an image: its generation is 0, so that the first one comes after it."""
-        self._write(_image_name(bucket, key), 0, dict, {"absent": True})
+        self._write(_image_name(bucket, key), 0, dict, _ABSENT)
+
+    def write_missing(self, bucket: str, key: str, generation: int) -> None:
+        """There is no image, and the name's generation is that: for requests that follow within moments."""
+        if self._tier.enabled:
+            name, payload = _image_name(bucket, key), json.dumps(_ABSENT).encode()
+            self._tier.write_brief_alias(name, generation, payload, MISSING_SECONDS)
 
     def write_version(self, version: Version) -> None:
         """A version has no generation of its own: only its removal, generation 1, comes after it."""

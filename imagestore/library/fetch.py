@@ -14,11 +14,12 @@ from imagestore.core.image import BlobRef, Bucket
 from imagestore.core.metrics import FETCHES, SILENT, STALE_NAMES, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
-from imagestore.library.aliases import Aliases, Ground, Known, bucket_ground, image_ground, version_ground
+from imagestore.library.aliases import Aliases, Known, bucket_ground, image_ground, version_ground
 from imagestore.library.readings import Found, Reading, readings_of, remembered
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
+from imagestore.store.shapes import Place
 
 RENDERING_REVISION = 1
 FIRST_VERSION_NUMBER = 1_000_000_000
@@ -102,6 +103,8 @@ class Fetch:
             return self._find_both(bucket, key, allow, timings)
         found_bucket = known_bucket or self.bucket(bucket)
         allow(found_bucket)
+        if all(each.absent for each in known):
+            raise _no_image(bucket, key)
         if wanted is not None:
             found = remembered(found_bucket, readings, known, wanted)
             found = found or self._find_version(found_bucket, readings, wanted, timings)
@@ -132,13 +135,14 @@ class Fetch:
     def _find_both(self, bucket: str, key: str, allow: Callable[[Bucket], None], timings: Timings) -> Found:
         """Where Redis knows neither the bucket nor the image."""
         with timings.measure("mongo"):
-            found_bucket, image = self._documents.find_with_bucket(bucket, key)
+            found_bucket, place = self._documents.find_with_bucket(bucket, key)
         if found_bucket is None:
             raise BucketNotFound.named(bucket)
         self._aliases.write_bucket(found_bucket)
         allow(found_bucket)
+        image = place.image
         if image is None:
-            return self._find_newest(found_bucket, readings_of(key), timings)
+            return self._find_newest(found_bucket, readings_of(key), timings, place)
         self._aliases.write_image(image)
         grounds = (bucket_ground(found_bucket), image_ground(bucket, key, image.generation))
         return Found(found_bucket, image.version, immutable=False, remembered=False, grounds=grounds)
@@ -189,23 +193,38 @@ class Fetch:
                 return Found(bucket, version, True, False, extension=each.extension, grounds=tuple(grounds))
         return None
 
-    def _find_newest(self, bucket: Bucket, readings: Sequence[Reading], timings: Timings) -> Found:
-        passed = list[Ground]()
-        with timings.measure("mongo"):
-            for each in readings:
-                image = self._documents.find_image(bucket.name, each.key)
-                if image is None:
-                    passed.append(image_ground(bucket.name, each.key))
-                    continue
-                self._aliases.write_image(image)
-                if each.extension and not self._documents.has_name(bucket.name, readings[0].key):
-                    self._aliases.write_absence(bucket.name, readings[0].key)
-                    self._note_extended(bucket.name, readings[0].key)
-                    passed = [image_ground(bucket.name, readings[0].key, 0)]
-                here = image_ground(bucket.name, each.key, image.generation)
-                grounds = (bucket_ground(bucket), *passed, here)
-                return Found(bucket, image.version, False, False, extension=each.extension, grounds=grounds)
-        raise ImageNotFound(f"There is no image {readings[0].key!r} in bucket {bucket.name!r}.")
+    def _find_newest(
+        self, bucket: Bucket, readings: Sequence[Reading], timings: Timings, first: Place | None = None
+    ) -> Found:
+        """`first` is what is known to lie under the first reading."""
+        places = list[Place]()
+        for each in readings:
+            if first is None or places:
+                with timings.measure("mongo"):
+                    first = self._documents.find_place(bucket.name, each.key)
+            places.append(first)
+            if first.image is not None:
+                return self._note_newest(bucket, readings, places)
+        for each, place in zip(readings, places, strict=True):
+            if place.absence is not None:
+                self._aliases.write_missing(bucket.name, each.key, place.absence)
+        raise _no_image(bucket.name, readings[0].key)
+
+    def _note_newest(self, bucket: Bucket, readings: Sequence[Reading], places: Sequence[Place]) -> Found:
+        """Of what was found under the last of these places, and under none before it."""
+        *passed, (image, _) = places
+        assert image is not None
+        self._aliases.write_image(image)
+        grounds = [bucket_ground(bucket)]
+        for each, place in zip(readings, passed, strict=False):
+            lasting = place.absence == 0
+            if lasting:
+                self._aliases.write_absence(bucket.name, each.key)
+                self._note_extended(bucket.name, each.key)
+            grounds.append(image_ground(bucket.name, each.key, 0 if lasting else None))
+        grounds.append(image_ground(bucket.name, image.key, image.generation))
+        extension = readings[len(passed)].extension
+        return Found(bucket, image.version, False, False, extension=extension, grounds=tuple(grounds))
 
     def kept_as(self, ref: BlobRef) -> str | None:
         """The name that a blob has in Redis, None for one that is too large to be there."""
@@ -262,6 +281,10 @@ class Fetch:
             return False
         self.make(ref, name, frequency)
         return True
+
+
+def _no_image(bucket: str, key: str) -> ImageNotFound:
+    return ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")
 
 
 def blob_name(ref: BlobRef) -> str:

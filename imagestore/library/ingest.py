@@ -98,7 +98,7 @@ class Ingest:
             shape = sniff(spooled.head)
             kept = self._uploads.look(spooled.digest)
             with self._proof_of(spooled, kept.facts, upload.timings) as prove:
-                bucket, before = self._documents.find_with_bucket(upload.bucket, key)
+                bucket, (before, _) = self._documents.find_with_bucket(upload.bucket, key)
                 if bucket is None:
                     raise BucketNotFound.named(upload.bucket)
                 upload.condition.check(before)

@@ -34,7 +34,7 @@ from imagestore.library.shelf import Shelf
 PATIENCE = 1.0
 """Seconds for which Redis may be too busy to say who makes a rendition, before everybody does."""
 
-FAILURE_SECONDS = 10.0
+FAILURE_SECONDS = 60.0
 """For so long what cannot be made is not tried again, by any worker."""
 
 _FAILURES = {leaf.code: leaf for root in (InvalidRequest, RejectedImage) for leaf in leaves(root)}
@@ -195,7 +195,7 @@ class Renderer:
 
     def _note_failed(self, name: str, error: ImagestoreError) -> None:
         payload = json.dumps({"code": error.code, "message": error.message}).encode()
-        self._tier.write_alias(_failure_name(name), 0, payload, FAILURE_SECONDS)
+        self._tier.write_brief_alias(_failure_name(name), 0, payload, FAILURE_SECONDS)
 
 
 def _tell(version: Version, facts: dict[str, Any]) -> bytes:

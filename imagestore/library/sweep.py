@@ -51,8 +51,8 @@ from imagestore.library.upkeep import GRACE, Pace, Removal, Taken, Tally, ago
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import ClaimRecord, FileRecord, Inventory, NameRecord, VersionRecord
 from imagestore.store.removals import Removals
+from imagestore.store.shapes import TOMBSTONE_AGE
 
-TOMBSTONE_AGE = timedelta(days=1)
 NUMBER_AGE = timedelta(hours=1)
 
 

@@ -17,7 +17,15 @@ from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Ima
 from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.names import look_up, look_up_version
-from imagestore.store.shapes import label_fields, pointer_fields, read_image, read_version, version_document
+from imagestore.store.shapes import (
+    Place,
+    label_fields,
+    pointer_fields,
+    read_image,
+    read_place,
+    read_version,
+    version_document,
+)
 
 PUBLISH_TRIES = 20
 
@@ -62,13 +70,13 @@ class Documents:
             document = self._images.find_one({"bucket": bucket, "key": key, "live": True})
         return read_image(document) if document else None
 
-    def has_name(self, bucket: str, key: str) -> bool:
-        """Whether there is an image under the name, or was one."""
+    def find_place(self, bucket: str, key: str) -> Place:
+        """The image, or since when there is none."""
         with self._mongo.reading():
-            return self._images.find_one({"bucket": bucket, "key": key}, {"_id": 1}) is not None
+            return read_place(self._images.find_one({"bucket": bucket, "key": key}))
 
-    def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Image | None]:
-        """The bucket and its image under `key`, each None where there is none, in one round trip."""
+    def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Place]:
+        """The bucket, if there is one, and what it has under `key`, in one round trip."""
         with self._mongo.reading():
             return look_up(self._mongo.database, bucket, key)
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pymongo.database import Database
 
-from imagestore.core.image import Bucket, Image, Version
+from imagestore.core.image import Bucket, Version
 from imagestore.store.mongo import Document
 from imagestore.store.registry import read_bucket
-from imagestore.store.shapes import read_image, read_version
+from imagestore.store.shapes import Place, read_place, read_version
 
 
-def look_up(database: Database[Document], bucket: str, key: str) -> tuple[Bucket | None, Image | None]:
-    """The bucket and its image, each None where there is none."""
-    found, document = _look_up(database, bucket, "images", {"bucket": bucket, "key": key, "live": True})
-    return found, read_image(document) if document else None
+def look_up(database: Database[Document], bucket: str, key: str) -> tuple[Bucket | None, Place]:
+    """The bucket, if there is one, and what it has under the key."""
+    found, document = _look_up(database, bucket, "images", {"bucket": bucket, "key": key})
+    return found, read_place(document)
 
 
 def look_up_version(
@@ -21,8 +21,8 @@ def look_up_version(
 ) -> tuple[Bucket, Version] | None:
     """The bucket and the newest version, or that with the number; None unless both are there."""
     if number is None:
-        found, image = look_up(database, bucket, key)
-        version = image.version if image else None
+        found, place = look_up(database, bucket, key)
+        version = place.image.version if place.image else None
     else:
         wanted: Document = {"bucket": bucket, "key": key, "number": number}
         found, document = _look_up(database, bucket, "versions", wanted)

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from imagestore.core.image import BlobRef, Digest, Facts, Image, Labels, Version
 from imagestore.store.mongo import Document
+
+TOMBSTONE_AGE = timedelta(days=1)
+"""For so long a deleted name keeps its generation."""
+
+_MARGIN = timedelta(hours=1)
+
+
+class Place(NamedTuple):
+    """What there is under a name: its image, or none. Then `absence` is the name's generation, 0 if there
+    never was one, and None where it is about to be lost, so that nobody may remember it."""
+
+    image: Image | None
+    absence: int | None = None
 
 
 def label_fields(labels: Labels) -> Document:
@@ -60,6 +73,16 @@ def read_image(document: Mapping[str, Any]) -> Image:
         tags=tuple(document.get("tags", ())),
         context=dict(document.get("context", ())),
     )
+
+
+def read_place(document: Mapping[str, Any] | None) -> Place:
+    if document is None:
+        return Place(None, 0)
+    if document["live"]:
+        return Place(read_image(document))
+    buried = document.get("buried")
+    lasts = buried is not None and _aware(buried) > datetime.now(UTC) - TOMBSTONE_AGE + _MARGIN
+    return Place(None, document["generation"] if lasts else None)
 
 
 def _aware(moment: datetime) -> datetime:

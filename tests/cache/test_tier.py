@@ -390,3 +390,17 @@ def test_threads_share_a_tier(tier: Tier) -> None:
 def test_a_url_that_is_none_of_redis_is_refused() -> None:
     with pytest.raises(ValueError, match="redis://"):
         Tier("http://localhost", timeout=1, value_bytes=1, integrity_key=b"k")
+
+
+def test_a_brief_alias_is_believed_as_long_as_it_is_there_and_gives_way(tier: Tier, redis: Redis) -> None:
+    assert tier.write_brief_alias("image", 0, b"absent", 60)
+    assert tier.read_aliases(["image"]) == [Alias(0, b"absent")]
+    assert not tier.are_fenced(["image"])
+    assert 0 < redis.pttl(redis_key("alias", "image")) <= 60_000
+    assert not tier.write_brief_alias("image", 0, b"again", 60)
+    assert tier.forget("image", 1)
+    assert tier.read_aliases(["image"]) == [None]
+    assert not tier.write_brief_alias("image", 5, b"absent", 60), "a fence stays"
+    assert tier.write_alias("image", 2, b"facts", 60)
+    assert not tier.write_brief_alias("image", 5, b"absent", 60), "and what lasts longer"
+    assert tier.read_aliases(["image"]) == [Alias(2, b"facts")]

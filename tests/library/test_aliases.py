@@ -90,16 +90,38 @@ def test_a_slow_reader_does_not_put_the_old_alias_back(
 ) -> None:
     slow, writer = open_house(), open_house()
     relabel(writer, image)  # the alias is gone, so the slow one has to read MongoDB
-    find = slow.services.fetch._documents.find_image
+    find = slow.services.fetch._documents.find_place
 
-    def read_then_dawdle(bucket: str, key: str) -> Image | None:
+    def read_then_dawdle(bucket: str, key: str) -> object:
         found = find(bucket, key)
         write(writer, image)
         return found
 
-    monkeypatch.setattr(slow.services.fetch._documents, "find_image", read_then_dawdle)
+    monkeypatch.setattr(slow.services.fetch._documents, "find_place", read_then_dawdle)
     assert slow.find("a").version == image.version
     assert seen(house) == newest
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["never there", "deleted"])
+def test_a_slow_reader_of_an_absence_does_not_hide_a_new_image(
+    open_house: Callable[..., House], house: House, monkeypatch: pytest.MonkeyPatch, deleted: bool
+) -> None:
+    slow, writer = open_house(), open_house()
+    if deleted:
+        writer.put("new", picture(1))
+        writer.delete("new")
+    find = slow.services.fetch._documents.find_place
+
+    def read_then_dawdle(bucket: str, key: str) -> object:
+        found = find(bucket, key)
+        writer.put("new", picture(2))
+        return found
+
+    monkeypatch.setattr(slow.services.fetch._documents, "find_place", read_then_dawdle)
+    slow.services.fetch.bucket(BUCKET)
+    with pytest.raises(ImageNotFound):
+        slow.find("new")
+    assert house.get("new") == picture(2)
 
 
 @pytest.mark.parametrize("write", [delete_version, WRITES["delete"][0]], ids=["version", "image"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
+from imagestore.cache.names import redis_key
 from imagestore.core.errors import BlobDamaged, BucketNotFound, Forbidden, ImageNotFound
 from imagestore.core.image import Bucket
 from imagestore.core.telemetry import Timings
@@ -182,6 +183,46 @@ def test_what_is_not_there_is_not_found(house: House) -> None:
     for bucket in ("nowhere", "", "$ne", "a\0b", "pictures/a"):
         with pytest.raises(BucketNotFound):
             house.find("a", bucket=bucket)
+
+
+@pytest.mark.parametrize("key", ["missing", "missing.jpg"])
+def test_that_there_is_no_image_is_looked_up_once_and_then_remembered(
+    house: House, open_house: Callable[..., House], commands: Commands, key: str
+) -> None:
+    other = open_house()
+    commands.clear()
+    with pytest.raises(ImageNotFound):
+        house.find(key)
+    looks = [command for command in commands.sent if "find" in command or "aggregate" in command]
+    assert len(looks) == 1 + key.count(".")
+    commands.clear()
+    for worker in (house, other):
+        for number in (None, 1_700_000_000):
+            with pytest.raises(ImageNotFound):
+                worker.find(key, number)
+    assert commands.sent == []
+    house.put(key, picture())
+    assert other.get(key) == picture()
+
+
+def test_an_image_that_was_deleted_is_remembered_as_absent_once_no_fence_is_needed(
+    house: House, commands: Commands, redis_url: str
+) -> None:
+    house.put("a", picture())
+    house.delete("a")
+    for remembered in (False, True):
+        with pytest.raises(ImageNotFound):
+            house.find("a")
+        commands.clear()
+        with pytest.raises(ImageNotFound):
+            house.find("a")
+        assert (commands.sent == []) is remembered
+        with Redis.from_url(redis_url) as redis:
+            redis.delete(redis_key("alias", f"image/{BUCKET}/a"))  # as when the fence has had its time
+    with pytest.raises(ImageNotFound):
+        house.find("a")
+    house.put("a", picture(1))
+    assert house.get("a") == picture(1)
 
 
 def test_the_policy_is_asked_before_the_image_is_looked_for(house: House, commands: Commands) -> None:
