@@ -11,6 +11,9 @@ Content = Literal[b"a", b"b", b"f", b"h", b"m", b"n"]
 """What is inside: an alias, a blob, the fence that stands where an alias was dropped, an answer's head, a
 message to all nodes, or an alias for a moment."""
 
+NAMED: tuple[Content, ...] = (b"a", b"f", b"n")
+"""What may stand under an alias's key."""
+
 MAGIC = b"imgs\x01"
 _HEADER = struct.Struct(">5scI16s")  # magic and version, content, length of the body, MAC
 HEADER_BYTES = _HEADER.size

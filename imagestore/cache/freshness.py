@@ -16,6 +16,11 @@ def is_believed(left: object, stale: float = 0.0) -> bool:
     return isinstance(left, int) and left > (STALE_SECONDS - stale) * 1000
 
 
+def milliseconds(seconds: float) -> int:
+    """As Redis wants an expiry."""
+    return max(1, round(seconds * 1000))
+
+
 def unpack_alias(body: bytes) -> Alias:
     """From what was in the envelope: the generation's digits, and the payload."""
     return Alias(int(body[:GENERATION_DIGITS]), body[GENERATION_DIGITS:])

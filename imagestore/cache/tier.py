@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from hashlib import sha1
 
 from imagestore.cache.admission import Sizes, expiry_seconds, worth_size
-from imagestore.cache.envelope import Content, Envelope
-from imagestore.cache.freshness import STALE_SECONDS, is_believed, unpack_alias
+from imagestore.cache.envelope import NAMED, Content, Envelope
+from imagestore.cache.freshness import STALE_SECONDS, is_believed, milliseconds, unpack_alias
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.node import Bounds
 from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, EXTEND_IF, GENERATION_DIGITS, KEEP_NEWEST
@@ -78,9 +78,7 @@ class Tier:
         """Whether any of `names` was written a short while ago, as far as Redis knows: one round trip."""
         keys = [redis_key("alias", name) for name in names]
         answers = self._wire.converse([("GET", key) for key in keys])
-        opened = [
-            self._open(key, value, (b"a", b"f", b"n")) for key, value in zip(keys, answers, strict=True)
-        ]
+        opened = [self._open(key, value, NAMED) for key, value in zip(keys, answers, strict=True)]
         return any(each is not None and each[0] == b"f" for each in opened)
 
     def write_alias(self, name: str, generation: int, payload: bytes, ttl: float) -> bool:
@@ -104,8 +102,8 @@ class Tier:
         """
         taken = False
         if not self._is_full():
-            key, value, _, milliseconds = self._newest(name, b"n", generation, payload, seconds)
-            answer = self._wire.command("SET", key, value, "NX", "PX", milliseconds)
+            key, value, _, expiry = self._newest(name, b"n", generation, payload, seconds)
+            answer = self._wire.command("SET", key, value, "NX", "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
         self.tally.add("stored" if taken else "skipped")
@@ -159,7 +157,7 @@ class Tier:
         """
         key = redis_key("blob", name)
         size = self.sizes.recall(name)
-        renewal = () if size is None else ("PX", _milliseconds(expiry_seconds(frequency, size)))
+        renewal = () if size is None else ("PX", milliseconds(expiry_seconds(frequency, size)))
         opened = self._open(key, self._wire.command("GETEX", key, *renewal), (b"b",))
         if opened is None:
             self.tally.add("misses")
@@ -178,7 +176,7 @@ class Tier:
         if len(data) <= self.value_bytes and not self._is_full():
             key = redis_key("blob", name)
             size = worth_size(len(data), cost)
-            expiry = _milliseconds(expiry_seconds(frequency, size))
+            expiry = milliseconds(expiry_seconds(frequency, size))
             answer = self._wire.command("SET", key, self.envelope.seal(b"b", key, data), "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
@@ -200,9 +198,7 @@ class Tier:
         token = secrets.token_hex(16)
         if self._is_full():
             return Lease(name, "unavailable", token)
-        answer = self._wire.command(
-            "SET", redis_key("lease", name), token, "NX", "PX", _milliseconds(seconds)
-        )
+        answer = self._wire.command("SET", redis_key("lease", name), token, "NX", "PX", milliseconds(seconds))
         self._note_full(is_out_of_memory(answer))
         if answer is True:
             return Lease(name, "held", token)
@@ -210,7 +206,7 @@ class Tier:
 
     def renew_lease(self, lease: Lease, seconds: float) -> None:
         """Let a lease that is held last for `seconds` from now, unless it is another's by now."""
-        self._wire.run(EXTEND_IF, redis_key("lease", lease.name), lease.token, _milliseconds(seconds))
+        self._wire.run(EXTEND_IF, redis_key("lease", lease.name), lease.token, milliseconds(seconds))
 
     def release_lease(self, lease: Lease) -> None:
         """Give it back unless it is another's by now; if it was held, while the breaker is open too."""
@@ -222,7 +218,7 @@ class Tier:
     def count_within(self, name: str, seconds: float) -> tuple[int, float] | None:
         """Count `name` once more. How often it was counted within the window that its first count began, this
         one included, and the seconds left of that window; None when Redis was not reached."""
-        answer = self._wire.run(COUNT_WITHIN, redis_key("rate", name), _milliseconds(seconds))
+        answer = self._wire.run(COUNT_WITHIN, redis_key("rate", name), milliseconds(seconds))
         match answer:
             case [int(count), int(left)]:
                 return count, left / 1000
@@ -259,7 +255,7 @@ class Tier:
         self._full_until = time.monotonic() + FULL_SECONDS if refused else self._full_until
 
     def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
-        opened = self._open(key, value, (b"a", b"f", b"n"))
+        opened = self._open(key, value, NAMED)
         believed = opened is not None and (opened[0] == b"n" or is_believed(left, stale))
         if opened is None or opened[0] == b"f" or not believed:
             self.tally.add("misses")
@@ -281,7 +277,7 @@ class Tier:
         key = redis_key("alias", name)
         digits = f"{generation:0{GENERATION_DIGITS}d}"
         value = self.envelope.seal(content, key, digits.encode() + payload)
-        return key, value, digits, _milliseconds(seconds)
+        return key, value, digits, milliseconds(seconds)
 
     def _open(self, key: bytes, answer: object, contents: Sequence[Content]) -> tuple[bytes, bytes] | None:
         """What is inside a value that Redis gave for `key`; a bad one is counted, deleted and None."""
@@ -298,7 +294,3 @@ class Tier:
     def _drop_if(self, key: bytes, value: bytes, *, insist: bool = False) -> None:
         """Delete `key` if it still holds `value`: what was put there meanwhile is another's, and stays."""
         self._wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest(), insist=insist)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, round(seconds * 1000))
