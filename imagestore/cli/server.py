@@ -16,9 +16,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from imagestore import __version__
 from imagestore.app import FORM_SLACK, create_app
-from imagestore.cache.answers import Answers
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
 from imagestore.edge.memory import Memory
@@ -119,9 +117,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 def _open_replayer(settings: Settings, services: Services) -> Replayer | None:
     if settings.edge == "off":
         return None
-    answers = Answers(services.tier, settings.redis_url, timeout=settings.redis_timeout, stamp=__version__)
     memory = Memory(settings.edge_bytes, services.generations)
-    return Replayer(memory, settings.edge_ttl, answers, services.bulletin)
+    return Replayer(memory, settings.edge_ttl, services.open_answers(), services.bulletin)
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
