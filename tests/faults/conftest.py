@@ -37,6 +37,7 @@ def started_site(
         redis_url=faulty_redis.url,
         workers=2,
         metrics="public",
+        edge_bytes=0,  # no fault reaches what a worker answers from its memory: see test_edge
     ) as service:
         yield Site(service, members, faulty_redis)
 

@@ -22,6 +22,7 @@ def test_cached_images_outlive_the_whole_replica_set(
     # The second service believes an alias for a second only. It has another server key, so its own database
     # in Redis: to each, what the other left there would be forged.
     settings = {"mongo_url": site.members.url, "redis_url": f"{site.redis.url.removesuffix('0')}1"}
+    settings |= {"edge_bytes": 0}
     with running_service(tmp_path, alias_ttl=1, workers=1, **settings) as forgetful:
         warm = [
             site.caller(each).get(bucket, "cached") for each in (site.service, forgetful) for _ in range(2)
