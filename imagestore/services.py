@@ -203,7 +203,7 @@ def open_generations(settings: Settings) -> Generations:
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:
-    return Tier(
+    tier = Tier(
         settings.redis_url,
         timeout=settings.redis_timeout,
         value_bytes=settings.cache_value_bytes,
@@ -212,6 +212,8 @@ def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Ti
         connections=settings.threads + SPARE_CONNECTIONS,
         metrics=metrics,
     )
+    tier.eviction.want(settings.redis_eviction)
+    return tier
 
 
 def _rate_limits(settings: Settings, tier: Tier, metrics: Metrics) -> RateLimits:

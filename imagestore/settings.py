@@ -132,6 +132,13 @@ class Settings:
         seconds(0.001, 10),
         "Longest that one call of Redis may take before it counts as a miss.",
     )
+    redis_eviction: Literal["auto", "expiry", "server"] = setting(
+        "cache",
+        "auto",
+        choice("auto", "expiry", "server"),
+        "Who decides what stays in a full Redis: expiry (this service, by frequency, cost and size), server "
+        "(its own maxmemory-policy), or auto: the service if the policy is volatile-ttl, as it should be.",
+    )
     cache_value_bytes: int = setting(
         "cache",
         MiB,

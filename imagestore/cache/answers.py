@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from imagestore.cache.admission import Sketch, expiry_seconds
+from imagestore.cache.admission import Sketch
 from imagestore.cache.envelope import Content
 from imagestore.cache.freshness import is_believed, milliseconds, unpack_alias
 from imagestore.cache.loopwire import LoopWire
@@ -149,8 +149,8 @@ class Answers:
     async def _look_up(self, names: tuple[str, ...]) -> dict[str, _Record]:
         keys = [redis_key("answer", name) for name in names]
         frequency = self._sketch.touch(names[0])
-        expiry = milliseconds(expiry_seconds(frequency, 1024))
-        answers = await self._wire.converse([("GETEX", key, "PX", expiry) for key in keys])
+        readings = [self._tier.eviction.reading(key, frequency, 1024) for key in keys]
+        answers = await self._wire.converse(readings)
         found = [self._open(key, value, b"h") for key, value in zip(keys, answers, strict=True)]
         return {name: _Record.unpack(each) for name, each in zip(names, found, strict=True) if each}
 
@@ -160,10 +160,10 @@ class Answers:
         blob = redis_key("blob", record.blob)
         size = self._tier.sizes.recall(record.blob)
         frequency = self._sketch.touch(record.blob)
-        renewal = () if size is None else ("PX", milliseconds(expiry_seconds(frequency, size)))
+        reading = self._tier.eviction.reading(blob, frequency, size)
         # PTTL first: see Tier.read_aliases.
         commands: list[Command] = [each for key in keys for each in (("PTTL", key), ("GET", key))]
-        *told, value = await self._wire.converse([*commands, ("GETEX", blob, *renewal)])
+        *told, value = await self._wire.converse([*commands, reading])
         good = all(
             self._is_good(key, left, alias, generation)
             for key, left, alias, generation in zip(
@@ -191,7 +191,7 @@ class Answers:
     async def _write(self, name: str, record: _Record) -> None:
         key = redis_key("answer", name)
         value = self._tier.envelope.seal(b"h", key, record.pack())
-        expiry = milliseconds(expiry_seconds(self._sketch.touch(name), len(value)))
+        expiry = milliseconds(self._tier.eviction.seconds(self._sketch.touch(name), len(value)))
         [answer] = await self._wire.converse([("SET", key, value, "PX", expiry)])
         if isinstance(answer, Exception) and str(answer).startswith("OOM"):
             self._full_until = time.monotonic() + FULL_SECONDS

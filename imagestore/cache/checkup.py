@@ -87,7 +87,8 @@ class CacheState:
     """One server. `settings` are those of RECOMMENDED, None where CONFIG is forbidden, as with hosted ones.
 
     `unexpiring` counts keys that have no expiry: none of ours. `seconds` is how long the fastest of three
-    PINGs took. `replica`: it takes no writes. `clustered`: it is a server of a cluster.
+    PINGs took. `replica`: it takes no writes. `clustered`: it is a server of a cluster. `policy` is its
+    maxmemory-policy, which INFO tells where CONFIG is forbidden too; empty if it does not.
     """
 
     server: str
@@ -100,6 +101,7 @@ class CacheState:
     unexpiring: int
     seconds: float
     clustered: bool = False
+    policy: str = ""
 
 
 def look_at_cache(url: str) -> tuple[CacheState, ...]:
@@ -143,6 +145,7 @@ def _look_at_server(url: str) -> CacheState:
             unexpiring=sum(each["keys"] - each["expires"] for each in keyspace),
             seconds=min(_time(redis) for _ in range(3)),
             clustered=clustered,
+            policy=str(info.get("maxmemory_policy", "")),
         )
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from hashlib import sha1
 
-from imagestore.cache.admission import Sizes, expiry_seconds, worth_size
+from imagestore.cache.admission import Sizes, worth_size
 from imagestore.cache.envelope import NAMED, Content, Envelope
+from imagestore.cache.eviction import Eviction
 from imagestore.cache.freshness import STALE_SECONDS, is_believed, milliseconds, unpack_alias
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.node import Bounds
@@ -56,6 +57,7 @@ class Tier:
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
         self.sizes = Sizes()
+        self.eviction = Eviction(url, "expiry")
         self._full_until = -math.inf
 
     # Aliases
@@ -150,15 +152,10 @@ class Tier:
     # Blobs
 
     def read_blob(self, name: str, frequency: int) -> bytes | None:
-        """The bytes kept under `name`, in one round trip; a hit also renews the expiry, by `frequency`.
-
-        The renewal needs the size before it is known: it is remembered from the last time this process met
-        the blob, and a first meeting leaves the expiry as it is.
-        """
+        """The bytes kept under `name`, in one round trip; a hit also renews the expiry: see Eviction."""
         key = redis_key("blob", name)
-        size = self.sizes.recall(name)
-        renewal = () if size is None else ("PX", milliseconds(expiry_seconds(frequency, size)))
-        opened = self._open(key, self._wire.command("GETEX", key, *renewal), (b"b",))
+        reading = self.eviction.reading(key, frequency, self.sizes.recall(name))
+        opened = self._open(key, self._wire.command(*reading), (b"b",))
         if opened is None:
             self.tally.add("misses")
             return None
@@ -176,7 +173,7 @@ class Tier:
         if len(data) <= self.value_bytes and not self._is_full():
             key = redis_key("blob", name)
             size = worth_size(len(data), cost)
-            expiry = milliseconds(expiry_seconds(frequency, size))
+            expiry = milliseconds(self.eviction.seconds(frequency, size))
             answer = self._wire.command("SET", key, self.envelope.seal(b"b", key, data), "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True

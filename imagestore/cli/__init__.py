@@ -13,6 +13,7 @@ greeting.py     what `serve` prints once the service answers
 upkeep.py       `fsck` and `gc`, which work on the database itself
 stats.py        `stats`, which does so too
 backup.py       `backup` and `restore`, which do so too
+plan.py         `plan`, which reads an access log
 doctor.py       `doctor`; checks/ has what it examines
 upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
 """
@@ -36,6 +37,7 @@ COMMANDS = {
     "gc": "upkeep",
     "get": "images",
     "ls": "images",
+    "plan": "plan",
     "restore": "backup",
     "rm": "images",
     "serve": "serve",

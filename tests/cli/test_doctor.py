@@ -112,7 +112,7 @@ def test_beside_a_service_that_runs_all_is_well(service: Service) -> None:
     assert levels(found["MongoDB"]) == dict.fromkeys(
         ("version", "replica_set", "members", "majority", "indexes"), "ok"
     )
-    assert levels(found["Redis"]) == {"version": "ok", "recommendations": "ok"}
+    assert levels(found["Redis"]) == dict.fromkeys(("version", "eviction", "recommendations"), "ok")
     assert levels(found["service"]) == dict.fromkeys(("readiness", "same_version", "credential"), "ok")
     assert levels(found["data folder"])["secrecy"] == "ok"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from imagestore.cache.checkup import RECOMMENDED, CacheState, CacheUnreached, look_at_cache
+from imagestore.cache.eviction import FITTING_POLICY, Wanted, choose
 from imagestore.cli.checks.report import Finding, Place, Subject, Unseen, ok, problem, warning
 from imagestore.cli.terminal import size_text
 
@@ -16,10 +17,12 @@ SLOW_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """The servers of the cache. `patience` is how many seconds the service gives a call."""
+    """The servers of the cache. `patience` is how many seconds the service gives a call, `eviction` who is
+    to decide what stays."""
 
     servers: tuple[CacheState, ...]
     patience: float
+    eviction: Wanted = "auto"
 
     def named(self, state: CacheState) -> str:
         """In front of what is found about one of several servers."""
@@ -34,7 +37,7 @@ def look(place: Place) -> Caches:
     if not url:
         raise Unseen(ok("Embedded, and not started yet: `imagestore serve` starts it."))
     try:
-        return Caches(look_at_cache(url), settings.redis_timeout)
+        return Caches(look_at_cache(url), settings.redis_timeout, settings.redis_eviction)
     except CacheUnreached as error:
         if not settings.redis_url:
             raise Unseen(ok("Embedded, and not running: `imagestore serve` starts it.")) from error
@@ -67,9 +70,27 @@ def clustering(seen: Caches) -> Iterator[Finding]:
         )
 
 
+def eviction(seen: Caches) -> Iterator[Finding]:
+    choice = choose(seen.eviction, seen.servers)
+    if choice.mode == "server":
+        yield ok(f"What stays in it, it decides itself (eviction: server). {choice.why}")
+        return
+    told = f"What stays in it, expiries by frequency, cost and size decide (eviction: expiry). {choice.why}"
+    others = sorted({state.policy for state in seen.servers} - {"", FITTING_POLICY})
+    if others:
+        advice = f"Set `maxmemory-policy {FITTING_POLICY}` in redis.conf, or IMAGESTORE_REDIS_EVICTION=auto."
+        yield warning(f"{told} But its maxmemory-policy, {' and '.join(others)}, ignores them.", advice)
+    else:
+        yield ok(told)
+
+
 def recommendations(seen: Caches) -> Iterator[Finding]:
     for state in seen.servers:
-        yield from _compare(state.settings, seen.named(state))
+        found = state.settings
+        if found is not None and seen.eviction == "server" and found.get("maxmemory-policy") != "noeviction":
+            # The policy, and how it samples, are the operator's choice then.
+            found = {name: value for name, value in found.items() if not name.startswith("maxmemory-")}
+        yield from _compare(found, seen.named(state))
 
 
 def _compare(found: Mapping[str, str] | None, name: str) -> Iterator[Finding]:
@@ -102,4 +123,4 @@ def speed(seen: Caches) -> Iterator[Finding]:
             yield warning(told, "Bring Redis nearer, or raise IMAGESTORE_REDIS_TIMEOUT.")
 
 
-REDIS = Subject("Redis", look, (version, role, clustering, recommendations, other_keys, speed))
+REDIS = Subject("Redis", look, (version, role, clustering, eviction, recommendations, other_keys, speed))
