@@ -8,13 +8,13 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from imagestore.cache.admission import Sketch, expiry_seconds
+from imagestore.library.samples import SEED, Candidates, Kept
 
 VALUE_BYTES = 1024 * 1024
 """What is larger is in no cache, whatever the policy: see IMAGESTORE_CACHE_VALUE_BYTES."""
@@ -24,9 +24,6 @@ _LFU_FACTOR = 10
 _LFU_MOST = 255
 _SAMPLES = 5
 _FAR_SAMPLES = 128
-_TTL_SAMPLES = 32
-_POOL = 16
-_SEED = 7
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ def expiry(requests: Requests, room: Room) -> Ratios:
     """
     needs, sizes, times = room.needs(requests), requests.sizes, requests.times
     ends: dict[int, float] = {}
-    kept, candidates = _Kept(), _Candidates()
+    kept, candidates = Kept(), Candidates()
     free, hits, hit_bytes = room.capacity, 0, 0
     for place, item in enumerate(requests.objects):
         need = needs[item]
@@ -197,11 +194,11 @@ def lfu(requests: Requests, room: Room) -> Ratios:
 
     https://redis.io/docs/latest/develop/reference/eviction/
     """
-    chance = random.Random(_SEED).random  # noqa: S311  # nothing secret: it counts
+    chance = random.Random(SEED).random  # noqa: S311  # nothing secret: it counts
     needs, sizes, times = room.needs(requests), requests.sizes, requests.times
     counts: dict[int, int] = {}
     met: dict[int, float] = {}
-    kept = _Kept()
+    kept = Kept()
     free, hits, hit_bytes = room.capacity, 0, 0
 
     def worth(item: int, now: float) -> int:
@@ -242,7 +239,7 @@ def optimum(requests: Requests, room: Room) -> Ratios:
     needs, sizes, nexts = room.needs(requests), requests.sizes, requests.next_places
     never = len(requests.objects)
     due: dict[int, int] = {}
-    kept = _Kept()
+    kept = Kept()
     free, hits, hit_bytes = room.capacity, 0, 0
     for place, item in enumerate(requests.objects):
         again = nexts[place]
@@ -268,57 +265,6 @@ def optimum(requests: Requests, room: Room) -> Ratios:
                 kept.remove(victim)
                 free += needs[victim]
     return _shares(requests, hits, hit_bytes)
-
-
-class _Kept:
-    """What is in a cache, to take samples of: the same in every run."""
-
-    def __init__(self) -> None:
-        self._chance = random.Random(_SEED)  # noqa: S311  # nothing secret: it samples
-        self._listed: list[int] = []
-        self._places: dict[int, int] = {}
-
-    def add(self, item: int) -> None:
-        self._places[item] = len(self._listed)
-        self._listed.append(item)
-
-    def remove(self, item: int) -> None:
-        last, hole = self._listed.pop(), self._places.pop(item)
-        if last != item:
-            self._listed[hole], self._places[last] = last, hole
-
-    def samples(self, count: int) -> list[int]:
-        """`count` of them, some perhaps twice; all, where there are fewer."""
-        listed, chance = self._listed, self._chance.random
-        if len(listed) <= count:
-            return listed[:]
-        return [listed[int(chance() * len(listed))] for _ in range(count)]
-
-
-class _Candidates:
-    """What Redis remembers of its samples, and takes the next to be evicted from (evict.c)."""
-
-    def __init__(self) -> None:
-        self._pool: list[tuple[float, int]] = []
-        self._pooled: set[int] = set()
-
-    def pick(self, kept: _Kept, ends: dict[int, float]) -> int:
-        """The one that ends soonest, as far as was noted when it was sampled."""
-        pool, pooled = self._pool, self._pooled
-        while True:
-            for each in kept.samples(_TTL_SAMPLES):
-                end = ends[each]
-                if each in pooled or (len(pool) == _POOL and end >= pool[-1][0]):
-                    continue
-                insort(pool, (end, each))
-                pooled.add(each)
-                if len(pool) > _POOL:
-                    pooled.discard(pool.pop()[1])
-            while pool:
-                _, soonest = pool.pop(0)
-                pooled.discard(soonest)
-                if soonest in ends:
-                    return soonest
 
 
 POLICIES: dict[str, Policy] = {"expiry": expiry, "gdsf": gdsf, "lru": lru, "lfu": lfu, "optimum": optimum}
