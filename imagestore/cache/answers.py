@@ -25,6 +25,9 @@ MOST_NAMES = 100
 MOST_RECORDS = 4096
 """Heads that a process remembers, so that it need not ask Redis for them: some 4 MiB, 100 at the worst."""
 
+MOST_ALIASES = 4096
+"""Whose sealed values a process remembers, so that what was opened once need not be opened again."""
+
 MOST_WRITING = 100
 AGAIN_SECONDS = 60.0
 """For so long what was written is not written once more."""
@@ -82,6 +85,7 @@ class Answers:
         self._wire = LoopWire(url, timeout, tier.tally)
         self._stamp = stamp
         self._records: OrderedDict[str, _Record] = OrderedDict()
+        self._opened: dict[bytes, tuple[object, int]] = {}
         self._sketch = Sketch()
         self._writing: set[asyncio.Task[None]] = set()
         self._full_until = 0.0
@@ -133,6 +137,7 @@ class Answers:
         for task in self._writing:
             task.cancel()
         self._records.clear()
+        self._opened.clear()
         self._wire.close()
 
     def _names(self, target: bytes, accept_class: str) -> tuple[str, ...]:
@@ -180,8 +185,17 @@ class Answers:
         return Answer(record.head, record.names, body)
 
     def _is_good(self, key: bytes, left: object, value: object, generation: int) -> bool:
-        body = self._open(key, value, b"a") if is_believed(left) else None
-        return body is not None and unpack_alias(body).generation == generation
+        if not is_believed(left):
+            return False
+        known = self._opened.get(key)
+        if known is None or known[0] != value:
+            body = self._open(key, value, b"a")
+            if body is None:
+                return False
+            if len(self._opened) >= MOST_ALIASES:
+                self._opened.clear()
+            known = self._opened[key] = (value, unpack_alias(body).generation)
+        return known[1] == generation
 
     def _open(self, key: bytes, value: object, content: Content) -> bytes | None:
         """Whatever is no such value is missed; the way of other requests to it mends it."""
