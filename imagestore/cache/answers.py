@@ -34,6 +34,9 @@ AGAIN_SECONDS = 60.0
 
 _FOR_ALL = ""
 
+_USUAL_BYTES = 1024
+"""Of a head, in its envelope."""
+
 
 class Answer(NamedTuple):
     """`head` is what was written of it, `names` are those of the aliases that it depends on."""
@@ -154,8 +157,8 @@ class Answers:
     async def _look_up(self, names: tuple[str, ...]) -> dict[str, _Record]:
         keys = [redis_key("answer", name) for name in names]
         frequency = self._sketch.touch(names[0])
-        readings = [self._tier.eviction.reading(key, frequency, 1024) for key in keys]
-        answers = await self._wire.converse(readings)
+        reading = self._tier.eviction.reading
+        answers = await self._wire.converse([reading(key, frequency, _USUAL_BYTES) for key in keys])
         found = [self._open(key, value, b"h") for key, value in zip(keys, answers, strict=True)]
         return {name: _Record.unpack(each) for name, each in zip(names, found, strict=True) if each}
 
@@ -164,8 +167,7 @@ class Answers:
         keys = record.keys
         blob = redis_key("blob", record.blob)
         size = self._tier.sizes.recall(record.blob)
-        frequency = self._sketch.touch(record.blob)
-        reading = self._tier.eviction.reading(blob, frequency, size)
+        reading = self._tier.eviction.reading(blob, self._sketch.touch(record.blob), size)
         # PTTL first: see Tier.read_aliases.
         commands: list[Command] = [each for key in keys for each in (("PTTL", key), ("GET", key))]
         *told, value = await self._wire.converse([*commands, reading])
