@@ -7,8 +7,12 @@ from imagestore.cache.names import redis_key
 
 NAME_BYTES = 70
 """Of a blob's name: a digest of 64 digits, and a few letters. A rendition's has its transformation too."""
-ALIAS_BYTES = 700
-"""What the alias of an image takes in all, as measured: facts of some 400 bytes, and the image's name."""
+ALIAS_BYTES = 600
+"""What the alias of an image takes in all, as measured: facts of some 300 bytes, and the image's name."""
+ANSWER_BYTES = 900
+"""What the record of an answer's head takes in all, as measured."""
+SERVER_BYTES = 1024 * 1024
+"""What an empty server takes with some connections, and counts: of a small `maxmemory` not a little."""
 _TABLES_BYTES = 2 * (24 + 16)
 """The entries of the key and of its expiry in Redis' two tables, and their share of the slots."""
 _STRING_BYTES = 10
@@ -26,8 +30,8 @@ def blob_bytes(size: int, name_bytes: int = NAME_BYTES) -> int:
 
 
 def entry_bytes(size: int) -> int:
-    """The memory that a blob of `size` bytes takes, with the alias that leads to it."""
-    return blob_bytes(size) + ALIAS_BYTES
+    """The memory that a blob of `size` bytes takes, with the alias and the answer's head that lead to it."""
+    return blob_bytes(size) + ALIAS_BYTES + ANSWER_BYTES
 
 
 def _allocated(size: int) -> int:

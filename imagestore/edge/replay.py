@@ -19,7 +19,7 @@ from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
 from imagestore.edge.memory import Depends, Entry, Field, Memory
 from imagestore.edge.recording import Recording, enter
 from imagestore.edge.refusals import Refusal
-from imagestore.edge.sending import Reply, Sender
+from imagestore.edge.sending import Reply, Sender, note_access
 
 MOST_HOSTS = 256
 
@@ -61,7 +61,10 @@ class Replayer:
             return None
         entry = page if isinstance(page, Entry) or page is None else page.get(asked.accept_class)
         if entry is not None and now < entry.fresh_until and self.memory.is_valid(entry):
-            return self._sender.answer(entry, method, asked, now, "memory")
+            reply = self._sender.answer(entry, method, asked, now, "memory")
+            if reply is not None:
+                note_access(method, target, reply)
+            return reply
         return asked if self._answers is not None and _FETCHED.fullmatch(target) else None
 
     async def fetch(
@@ -81,6 +84,8 @@ class Replayer:
             return None
         entry.body = answer.body
         reply = self._sender.answer(entry, method, asked, now, "redis")
+        if reply is not None:
+            note_access(method, target, reply)
         self.memory.put(entry)
         return reply
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import secrets
 from collections import Counter
 from collections.abc import Iterable
 from itertools import count
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
 from werkzeug.datastructures import Headers
 from werkzeug.http import parse_date
 
+from imagestore.core.logs import REQUEST, RequestNote
 from imagestore.edge.asked import Asked
 from imagestore.edge.memory import Entry, Field
 from imagestore.edge.rules import parse_demands
-from imagestore.web.journal import is_request_id
+from imagestore.web.journal import access_log, is_request_id
 from imagestore.web.responses import Representation, judge
 
 Level = Literal["memory", "redis"]
@@ -38,6 +42,9 @@ _LINES = {
     "206": b"HTTP/1.1 206 Partial Content\r\n",
     "304": b"HTTP/1.1 304 Not Modified\r\n",
 }
+
+_STATUS = slice(len("HTTP/1.1 "), len("HTTP/1.1 200"))
+_NUMBER = re.compile(rb"\r\nx-request-id: ([^\r]*)\r\n")
 
 
 class Reply(NamedTuple):
@@ -160,3 +167,19 @@ def _representation(entry: Entry) -> Representation:
         parse_date(modified.decode("latin-1")) if modified else None,
         len(entry.body),
     )
+
+
+def note_access(method: bytes, target: bytes, reply: Reply) -> None:
+    """A line of the access log, if it is wanted, as the application writes them; without a duration: there
+    is none to speak of."""
+    if not access_log.isEnabledFor(logging.INFO):
+        return
+    number = _NUMBER.search(reply.head)
+    path = unquote(target.partition(b"?")[0].decode("latin-1"), errors="replace")
+    told = number[1].decode("latin-1") if number else ""
+    token = REQUEST.set(RequestNote(told, method.decode("ascii"), path))
+    try:
+        size = None if method == b"HEAD" else len(reply.body)
+        access_log.info("answered", extra={"fields": {"status": int(reply.head[_STATUS]), "bytes": size}})
+    finally:
+        REQUEST.reset(token)

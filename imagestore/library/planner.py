@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 
-from imagestore.cache.footprint import entry_bytes
+from imagestore.cache.footprint import SERVER_BYTES, entry_bytes
 from imagestore.core.telemetry import Progress, SilentProgress
 from imagestore.library.accesslog import Delivery
 from imagestore.library.simulation import VALUE_BYTES, Ratios, Requests, Room, expiry, lfu, lru, optimum
@@ -21,7 +21,7 @@ _READ = ("GET",)
 _WHOLE, _PART = 200, 206
 _HASH_BITS = 30
 _STEPS = 9
-_SMALLEST = 1024 * 1024
+_SMALLEST = 2 * 1024 * 1024
 
 
 class Sample:
@@ -150,14 +150,14 @@ def make_plan(
     progress = progress or SilentProgress()
     requests, rate = sample.requests(), sample.rate
     whole = _whole(requests)
-    ladder = sorted({max(_SMALLEST, round(whole / rate * share)) for share in SHARES})
+    ladder = sorted({max(_SMALLEST, round(whole / rate * share) + SERVER_BYTES) for share in SHARES})
     chosen = sorted(set(sizes)) or ladder
     progress.start(len(chosen) * len(POLICIES) + _STEPS)
     rows = []
     for size in chosen:
         ratios = {}
         for name, policy in POLICIES.items():
-            found = policy(requests, Room(round(size * rate), entry_bytes))
+            found = policy(requests, Room(max(0, round((size - SERVER_BYTES) * rate)), entry_bytes))
             ratios[name] = Ratios(_whole_share(found.hits, sample), _whole_share(found.bytes, sample))
             progress.advance(1, name)
         rows.append(Row(size, ratios))
@@ -180,7 +180,7 @@ def _find(requests: Requests, wanted: float, sample: Sample, progress: Progress)
 
     best = hits(whole)
     if best < wanted or not requests.objects:
-        return Wish(wanted, None, best, round(whole / rate))
+        return Wish(wanted, None, best, round(whole / rate) + SERVER_BYTES)
     least, most = whole / 1000, float(whole)
     for _ in _told(progress, _STEPS):
         middle = (least * most) ** 0.5
@@ -190,7 +190,7 @@ def _find(requests: Requests, wanted: float, sample: Sample, progress: Progress)
             most = middle
         else:
             least = middle
-    return Wish(wanted, round(most / rate), best, round(whole / rate))
+    return Wish(wanted, round(most / rate) + SERVER_BYTES, best, round(whole / rate) + SERVER_BYTES)
 
 
 def _whole(requests: Requests) -> int:

@@ -28,7 +28,7 @@ def test_a_table_and_the_size_for_a_wish(log: Path) -> None:
     assert result.exit_code == 0
     assert "100 requests for 10 objects of 500.0 kB" in result.stdout
     assert "67.1 MB" in result.stdout
-    assert "For 90% of the requests: maxmemory 5" in result.stdout
+    assert "For 90% of the requests: maxmemory 1.6 MB" in result.stdout
 
 
 def test_json_from_standard_input(log: Path) -> None:
