@@ -17,6 +17,7 @@ from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.generations import Generations
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
+from imagestore.cache.variants import Variants
 from imagestore.core.metrics import Metrics
 from imagestore.core.traces import open_tracer
 from imagestore.imaging.decoders import DecoderPool
@@ -31,6 +32,7 @@ from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
 from imagestore.library.plans import Plans
 from imagestore.library.proofs import Proofs, Workbench
+from imagestore.library.purge import Purge
 from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.reading import Reader
 from imagestore.library.renditions import Renderer
@@ -86,7 +88,8 @@ class Services:
         aliases = Aliases(self.tier, self.bulletin, settings.alias_ttl, settings.stale_ttl)
         self.diary = Diary(self.mongo)
         self.transformations = NamedTransformations(Transformations(self.mongo), aliases)
-        self.catalog = Catalog(documents, registry, aliases, self.transformations, kept)
+        self.purge = Purge(documents, aliases, kept, Variants(self.tier))
+        self.catalog = Catalog(documents, registry, aliases, self.transformations, self.purge)
         self.keyring = Keyring(registry, keys, aliases)
         self.signers = Signers(registry, keys, self.keyring)
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)

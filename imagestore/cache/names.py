@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal
 
-Kind = Literal["alias", "answer", "blob", "lease", "rate"]
+Kind = Literal["alias", "answer", "blob", "lease", "rate", "variants"]
 
 PREFIX = "imagestore:1:"
 """Begins every Redis key. The number is the revision of keys and values; a new one lets the old expire."""

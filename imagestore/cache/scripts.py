@@ -74,7 +74,16 @@ end
 return {count, left}
 """)
 
-_SOURCES = {script.sha: script.source for script in (KEEP_NEWEST, DROP_IF, EXTEND_IF, COUNT_WITHIN)}
+# KEYS: set. ARGV: member, most members, milliseconds to keep the set from now.
+NOTE_MEMBER = Script("""
+if redis.pcall('TYPE', KEYS[1]).ok ~= 'set' then redis.call('UNLINK', KEYS[1]) end
+if redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('SADD', KEYS[1], ARGV[1])
+return redis.call('PEXPIRE', KEYS[1], ARGV[3])
+""")
+
+_SCRIPTS = (KEEP_NEWEST, DROP_IF, EXTEND_IF, COUNT_WITHIN, NOTE_MEMBER)
+_SOURCES = {script.sha: script.source for script in _SCRIPTS}
 
 
 def taught(command: Command) -> Command:

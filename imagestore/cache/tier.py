@@ -52,7 +52,7 @@ class Tier:
         metrics: Metrics = SILENT,
     ) -> None:
         self.tally = Tally(metrics)
-        self._wire = Wire(url, Bounds(timeout, connections), self.tally)
+        self.wire = Wire(url, Bounds(timeout, connections), self.tally)
         self.envelope = Envelope(integrity_key)
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
@@ -70,7 +70,7 @@ class Tier:
         keys = [redis_key("alias", name) for name in names]
         # The time left is Redis' own, so clocks that differ do no harm, and it is asked for before the value:
         # what is written between the two can then only be missed, not an old value be taken for a fresh one.
-        answers = self._wire.converse([command for key in keys for command in (("PTTL", key), ("GET", key))])
+        answers = self.wire.converse([command for key in keys for command in (("PTTL", key), ("GET", key))])
         return [
             self._alias(key, left, value, stale)
             for key, left, value in zip(keys, answers[::2], answers[1::2], strict=True)
@@ -79,7 +79,7 @@ class Tier:
     def are_fenced(self, names: Sequence[str]) -> bool:
         """Whether any of `names` was written a short while ago, as far as Redis knows: one round trip."""
         keys = [redis_key("alias", name) for name in names]
-        answers = self._wire.converse([("GET", key) for key in keys])
+        answers = self.wire.converse([("GET", key) for key in keys])
         opened = [self._open(key, value, NAMED) for key, value in zip(keys, answers, strict=True)]
         return any(each is not None and each[0] == b"f" for each in opened)
 
@@ -91,7 +91,7 @@ class Tier:
         taken = False
         if not self._is_full():
             arguments = self._newest(name, b"a", generation, payload, STALE_SECONDS + ttl)
-            answer = self._wire.run(KEEP_NEWEST, *arguments)
+            answer = self.wire.run(KEEP_NEWEST, *arguments)
             self._note_full(answer == -1)
             taken = answer == 1
         self.tally.add("stored" if taken else "skipped")
@@ -105,7 +105,7 @@ class Tier:
         taken = False
         if not self._is_full():
             key, value, _, expiry = self._newest(name, b"n", generation, payload, seconds)
-            answer = self._wire.command("SET", key, value, "NX", "PX", expiry)
+            answer = self.wire.command("SET", key, value, "NX", "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
         self.tally.add("stored" if taken else "skipped")
@@ -141,10 +141,10 @@ class Tier:
         False when Redis was not reached, or not to the end. Goes through all keys of Redis, in steps. An
         alias that a cluster moves from server to server meanwhile may escape: it is believed until it ends.
         """
-        for keys in self._wire.keys(f"{PREFIX}alias*"):
+        for keys in self.wire.keys(f"{PREFIX}alias*"):
             if keys is None:
                 return not self.enabled
-            gone = self._wire.converse([("UNLINK", key) for key in keys], insist=True)
+            gone = self.wire.converse([("UNLINK", key) for key in keys], insist=True)
             if not all(isinstance(answer, int) for answer in gone):
                 return False
         return True
@@ -155,7 +155,7 @@ class Tier:
         """The bytes kept under `name`, in one round trip; a hit also renews the expiry: see Eviction."""
         key = redis_key("blob", name)
         reading = self.eviction.reading(key, frequency, self.sizes.recall(name))
-        opened = self._open(key, self._wire.command(*reading), (b"b",))
+        opened = self._open(key, self.wire.command(*reading), (b"b",))
         if opened is None:
             self.tally.add("misses")
             return None
@@ -174,7 +174,7 @@ class Tier:
             key = redis_key("blob", name)
             size = worth_size(len(data), cost)
             expiry = milliseconds(self.eviction.seconds(frequency, size))
-            answer = self._wire.command("SET", key, self.envelope.seal(b"b", key, data), "PX", expiry)
+            answer = self.wire.command("SET", key, self.envelope.seal(b"b", key, data), "PX", expiry)
             self._note_full(is_out_of_memory(answer))
             taken = answer is True
             self.sizes.note(name, size)
@@ -185,7 +185,7 @@ class Tier:
         """Whether each of `names` (some hundreds at most) is kept, in one round trip, renewing no expiry."""
         return [
             answer == 1
-            for answer in self._wire.converse([("EXISTS", redis_key("blob", name)) for name in names])
+            for answer in self.wire.converse([("EXISTS", redis_key("blob", name)) for name in names])
         ]
 
     # Leases
@@ -195,7 +195,7 @@ class Tier:
         token = secrets.token_hex(16)
         if self._is_full():
             return Lease(name, "unavailable", token)
-        answer = self._wire.command("SET", redis_key("lease", name), token, "NX", "PX", milliseconds(seconds))
+        answer = self.wire.command("SET", redis_key("lease", name), token, "NX", "PX", milliseconds(seconds))
         self._note_full(is_out_of_memory(answer))
         if answer is True:
             return Lease(name, "held", token)
@@ -203,7 +203,7 @@ class Tier:
 
     def renew_lease(self, lease: Lease, seconds: float) -> None:
         """Let a lease that is held last for `seconds` from now, unless it is another's by now."""
-        self._wire.run(EXTEND_IF, redis_key("lease", lease.name), lease.token, milliseconds(seconds))
+        self.wire.run(EXTEND_IF, redis_key("lease", lease.name), lease.token, milliseconds(seconds))
 
     def release_lease(self, lease: Lease) -> None:
         """Give it back unless it is another's by now; if it was held, while the breaker is open too."""
@@ -215,7 +215,7 @@ class Tier:
     def count_within(self, name: str, seconds: float) -> tuple[int, float] | None:
         """Count `name` once more. How often it was counted within the window that its first count began, this
         one included, and the seconds left of that window; None when Redis was not reached."""
-        answer = self._wire.run(COUNT_WITHIN, redis_key("rate", name), milliseconds(seconds))
+        answer = self.wire.run(COUNT_WITHIN, redis_key("rate", name), milliseconds(seconds))
         match answer:
             case [int(count), int(left)]:
                 return count, left / 1000
@@ -225,25 +225,25 @@ class Tier:
 
     def publish(self, channel: bytes, message: bytes) -> bool:
         """Tell all who listen to the channel now; False if Redis was not reached."""
-        return isinstance(self._wire.command("PUBLISH", channel, message), int)
+        return isinstance(self.wire.command("PUBLISH", channel, message), int)
 
     # The tier itself
 
     @property
     def enabled(self) -> bool:
         """False for the URL "none" and after `close()`."""
-        return self._wire.enabled
+        return self.wire.enabled
 
     def ping(self) -> bool:
         """Whether Redis answers now, within the timeout. False also while the breaker is open."""
-        return self._wire.ping()
+        return self.wire.ping()
 
     def stats(self) -> TierStats:
-        return self.tally.snapshot(enabled=self.enabled, breaker=self._wire.state)
+        return self.tally.snapshot(enabled=self.enabled, breaker=self.wire.state)
 
     def close(self) -> None:
         """Close the connections; from then on everything is a miss. Safe to call again."""
-        self._wire.close()
+        self.wire.close()
 
     def _is_full(self) -> bool:
         return time.monotonic() < self._full_until
@@ -265,7 +265,7 @@ class Tier:
             KEEP_NEWEST.of(*self._newest(name, b"f", generation, b"", self._fence_seconds))
             for name, generation in written
         ]
-        return all(isinstance(answer, int) for answer in self._wire.converse(commands, insist=True))
+        return all(isinstance(answer, int) for answer in self.wire.converse(commands, insist=True))
 
     def _newest(
         self, name: str, content: Content, generation: int, payload: bytes, seconds: float
@@ -290,4 +290,4 @@ class Tier:
 
     def _drop_if(self, key: bytes, value: bytes, *, insist: bool = False) -> None:
         """Delete `key` if it still holds `value`: what was put there meanwhile is another's, and stays."""
-        self._wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest(), insist=insist)
+        self.wire.run(DROP_IF, key, sha1(value, usedforsecurity=False).hexdigest(), insist=insist)

@@ -15,7 +15,7 @@ stats.py        `stats`, which does so too
 backup.py       `backup` and `restore`, which do so too
 plan.py         `plan`, which reads an access log
 doctor.py       `doctor`; checks/ has what it examines
-upload.py, images.py, buckets.py, credentials.py, warm.py, settings.py   the other commands
+upload.py, images.py, buckets.py, credentials.py, warm.py, purge.py, settings.py   the other commands
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ COMMANDS = {
     "get": "images",
     "ls": "images",
     "plan": "plan",
+    "purge": "purge",
     "restore": "backup",
     "rm": "images",
     "serve": "serve",

@@ -84,6 +84,14 @@ class Warmed(TypedDict):
     damaged: list[str]
 
 
+class Purged(TypedDict):
+    """What a purge dropped, of how many images; unless `next` is None, it is to go on behind that key."""
+
+    images: int
+    renditions: int
+    next: str | None
+
+
 class CacheStats(TypedDict):
     enabled: bool
     breaker: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +15,13 @@ import httpx
 
 from imagestore.client.answers import (
     BucketInfo,
-    CacheStats,
     CredentialInfo,
     ImageInfo,
     IssuedCredential,
     Readiness,
     VersionInfo,
-    Warmed,
 )
+from imagestore.client.cache import CacheCalls
 from imagestore.client.download import Download
 from imagestore.client.retries import RETRIES, Retries
 from imagestore.client.sources import Source
@@ -44,7 +43,7 @@ PAGE = 1000
 ANY = Condition()
 
 
-class Client(TransformationCalls):
+class Client(TransformationCalls, CacheCalls):
     """One service, as one credential. Safe to share between threads; close it, or use it in a `with`.
 
     `timeout` is seconds for each wait: for a connection, and for the next bytes in either direction. What
@@ -246,17 +245,6 @@ class Client(TransformationCalls):
         path = delivery_path(bucket, check_key(key), version)
         expires = int(time.time()) + expires_in
         return f"{self.url}{path}?{signed_query(self.access_key, self._secret, unquote(path), expires)}"
-
-    # Cache
-
-    def warm(self, bucket: str, keys: Iterable[str]) -> Warmed:
-        """Load the originals of up to 100 keys into Redis."""
-        asked = {"bucket": bucket, "keys": list(keys)}
-        return cast(Warmed, self._call("POST", "/v1/cache/warm", again=True, json=asked))
-
-    def cache_stats(self) -> CacheStats:
-        """Counts of the one worker that answers."""
-        return cast(CacheStats, self._call("GET", "/v1/cache/stats", again=True))
 
     # Credentials
 

@@ -146,14 +146,15 @@ class Aliases:
     def forget_version(self, bucket: str, key: str, number: int) -> None:
         self.forget_versions(bucket, key, [number])
 
-    def forget_versions(self, bucket: str, key: str, numbers: Sequence[int]) -> None:
-        """Many versions of one image, in few round trips; see `Tier.forget_many`."""
+    def forget_versions(self, bucket: str, key: str, numbers: Sequence[int], *, gone: bool = True) -> None:
+        """Many versions of one image, in few round trips; see `Tier.forget_many`. Of those that are not
+        `gone` the alias may come back."""
         shown = ", ".join(str(number) for number in numbers[:SHOWN_NUMBERS])
         if len(numbers) > SHOWN_NUMBERS:
             shown += f" and {len(numbers) - SHOWN_NUMBERS} more"
         self._forget(
             f"version {shown} of image {key!r} in bucket {bucket!r}",
-            [(_version_name(bucket, key, number), 1) for number in numbers],
+            [(_version_name(bucket, key, number), int(gone)) for number in numbers],
         )
 
     def forget_credential(self, access_key: str) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
-
 from imagestore.core.errors import (
     BucketNotEmpty,
     BucketNotFound,
     ImageNotFound,
-    StoreUnavailable,
     VersionNotFound,
 )
 from imagestore.core.image import (
     Bucket,
     Condition,
-    Digest,
     Image,
     Labels,
     Version,
@@ -23,10 +18,10 @@ from imagestore.core.image import (
     check_bucket_name,
 )
 from imagestore.library.aliases import Aliases
+from imagestore.library.purge import Purge
 from imagestore.library.transformations import NamedTransformations
 from imagestore.store.documents import Documents
 from imagestore.store.registry import Registry
-from imagestore.store.renditions import Renditions
 
 
 class Catalog:
@@ -38,13 +33,13 @@ class Catalog:
         registry: Registry,
         aliases: Aliases,
         named: NamedTransformations,
-        renditions: Renditions,
+        purge: Purge,
     ) -> None:
         self._documents = documents
         self._registry = registry
         self._aliases = aliases
         self._named = named
-        self._renditions = renditions
+        self._purge = purge
 
     def create_bucket(self, name: str, visibility: Visibility, *, strict: bool = False) -> Bucket:
         """Raises InvalidBucketName and BucketExists."""
@@ -120,7 +115,7 @@ class Catalog:
         numbers, generation = buried
         self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_versions(bucket, key, numbers)
-        self._forget_renditions(digests)
+        self._purge.drop_made(digests)
 
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
@@ -148,13 +143,7 @@ class Catalog:
         if generation is not None:
             self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_version(bucket, key, number)
-        self._forget_renditions({version.digest})
-
-    def _forget_renditions(self, digests: Iterable[Digest]) -> None:
-        """What was made of bytes that another image may have too is made again for that one. What is left
-        since MongoDB did not answer, a sweep takes."""
-        with suppress(StoreUnavailable):
-            self._renditions.forget(digests)
+        self._purge.drop_made({version.digest})
 
 
 def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:

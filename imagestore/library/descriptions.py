@@ -48,7 +48,7 @@ class Descriptions:
             return data
 
         def find() -> bytes | None:
-            return self._shelf.find(name)
+            return self._shelf.find(name, (version.digest,))
 
         known = find()
         if known is not None:

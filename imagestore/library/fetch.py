@@ -10,7 +10,7 @@ from imagestore.cache.admission import Sketch
 from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
 from imagestore.core.errors import BucketNotFound, ImageNotFound, StoreUnavailable
-from imagestore.core.image import BlobRef, Bucket
+from imagestore.core.image import BlobRef, Bucket, Digest
 from imagestore.core.metrics import FETCHES, SILENT, STALE_NAMES, Metrics
 from imagestore.core.streams import Blob
 from imagestore.core.telemetry import Timings
@@ -228,7 +228,7 @@ class Fetch:
 
     def kept_as(self, ref: BlobRef) -> str | None:
         """The name that a blob has in Redis, None for one that is too large to be there."""
-        return blob_name(ref) if ref.length <= self._tier.value_bytes else None
+        return original_name(ref.digest) if ref.length <= self._tier.value_bytes else None
 
     def open(self, ref: BlobRef, *, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
         """The bytes of a blob and how they were come by. `partial`: only a range of them is wanted.
@@ -242,7 +242,7 @@ class Fetch:
     def _open(self, ref: BlobRef, partial: bool, timings: Timings) -> tuple[Blob, Outcome]:
         if ref.length > self._tier.value_bytes:
             return self.bypass(ref)
-        name = blob_name(ref)
+        name = original_name(ref.digest)
         frequency = self._sketch.touch(name)
         with timings.measure("redis"):
             data = self.hit(name, frequency)
@@ -275,7 +275,7 @@ class Fetch:
 
     def warm(self, ref: BlobRef) -> bool:
         """Put a blob into Redis if it is not there; whether it was loaded for that."""
-        name = blob_name(ref)
+        name = original_name(ref.digest)
         frequency = self._sketch.touch(name)
         if self._tier.read_blob(name, frequency) is not None:
             return False
@@ -287,6 +287,6 @@ def _no_image(bucket: str, key: str) -> ImageNotFound:
     return ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")
 
 
-def blob_name(ref: BlobRef) -> str:
+def original_name(digest: Digest) -> str:
     """The name of an original's bytes: digest / transformation (none) / format (its own) / revision."""
-    return f"{ref.digest}/-/-/{RENDERING_REVISION}"
+    return f"{digest}/-/-/{RENDERING_REVISION}"

@@ -144,7 +144,7 @@ class Proofs:
         name = _name(version, side)
 
         def load() -> list[bytes]:
-            data = self._shelf.find(name)
+            data = self._shelf.find(name, (version.digest,))
             if data is None:
                 raise NotKept
             return [data]

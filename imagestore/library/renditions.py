@@ -137,7 +137,7 @@ class Renderer:
             self._check_failed(name)
             data, origin = self._tier.read_blob(name, 1), Origin.WAIT
             if data is None:
-                data, origin = self._shelf.fetch(name), Origin.KEPT
+                data, origin = self._shelf.fetch(name, plan.digests), Origin.KEPT
             origins.append(origin if data is not None else Origin.MAKE)
             return data
 

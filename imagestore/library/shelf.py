@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from imagestore.cache.admission import Sketch
 from imagestore.cache.tier import Tier
+from imagestore.cache.variants import Variants
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import Digest
 from imagestore.store.renditions import Kept, Renditions
@@ -33,6 +34,7 @@ class Shelf:
     def __init__(self, tier: Tier, kept: Renditions | None) -> None:
         self._tier = tier
         self._kept = kept
+        self._variants = Variants(tier)
         self._sketch = Sketch()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="keeper")
         self._behind = threading.BoundedSemaphore(BEHIND)
@@ -41,8 +43,8 @@ class Shelf:
         """From Redis."""
         return self._tier.read_blob(name, self._sketch.touch(name))
 
-    def fetch(self, name: str) -> bytes | None:
-        """From GridFS, and into Redis."""
+    def fetch(self, name: str, digests: tuple[Digest, ...]) -> bytes | None:
+        """From GridFS, and into Redis. `digests` are those of the originals that it was made of."""
         if self._kept is None:
             return None
         try:
@@ -50,12 +52,13 @@ class Shelf:
         except StoreUnavailable:
             return None
         if data is not None:
+            self._variants.note(digests, name)
             self._tier.write_blob(name, data, self._sketch.touch(name), cost=DEAR_SECONDS / COST_SECONDS)
         return data
 
-    def find(self, name: str) -> bytes | None:
+    def find(self, name: str, digests: tuple[Digest, ...]) -> bytes | None:
         """From either."""
-        return self._tier.read_blob(name, 1) or self.fetch(name)
+        return self._tier.read_blob(name, 1) or self.fetch(name, digests)
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Which of the names GridFS does not have, in their order; none where that cannot be told."""
@@ -70,6 +73,8 @@ class Shelf:
         """Keep what took so many `seconds` to make: in GridFS behind the caller's back, if it was dear; but
         at once if Redis does not take it, since other workers wait to find it somewhere."""
         taken = self._tier.write_blob(name, data, 1, cost=seconds / COST_SECONDS)
+        if taken:
+            self._variants.note(digests, name)
         if (
             (taken and seconds < DEAR_SECONDS)
             or self._kept is None

@@ -9,7 +9,7 @@ from imagestore.cache.tier import Tier
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.image import Image
 from imagestore.library.aliases import Aliases
-from imagestore.library.fetch import Fetch, blob_name
+from imagestore.library.fetch import Fetch, original_name
 from imagestore.store.documents import Documents
 
 
@@ -51,7 +51,7 @@ class Warmup:
                 report.too_large.append(key)
             else:
                 images.append(image)
-        names = [blob_name(image.version.blob) for image in images]
+        names = [original_name(image.version.digest) for image in images]
         report.before = sum(self._tier.has_blobs(names))
         for image in images:
             self._load(image, report)

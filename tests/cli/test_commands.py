@@ -190,3 +190,10 @@ def test_warm_keeps_its_rate(run, bucket: str, images: list[str]) -> None:
     assert time.monotonic() - began >= 1  # 40 images, and no sooner than a second later the other 20
     assert run("warm", "--bucket", bucket, "--rate", "fast").exit_code == 2
     assert run("warm", "a", "--prefix", "b").exit_code == 2
+
+
+def test_purge_says_how_much_it_dropped(run, bucket: str, images: list[str]) -> None:
+    assert json.loads(run("purge", "--all", "--bucket", bucket, "--json").stdout)["images"] == len(images)
+    assert "images" in run("purge", images[0], "--bucket", bucket).stdout
+    assert run("purge", "--bucket", bucket).exit_code == 2
+    assert run("purge", "--all", "--prefix", "x", "--bucket", bucket).exit_code == 2

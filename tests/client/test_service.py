@@ -243,3 +243,12 @@ def test_a_cut_upload_under_a_key_makes_one_version(service: Service, client: Cl
             sent = cut.upload(bucket, PICTURE, "once")
             assert [each["version"] for each in cut.versions(bucket, "once")] == [sent["version"]]
     assert len(proxy.asked) == 2
+
+
+def test_a_purge_goes_by_keys_tag_prefix_or_all(client: Client, bucket: str) -> None:
+    for number in range(3):
+        client.upload(bucket, pictures.png(seed=number), f"p/{number}", tags=[f"t{number}"])
+    assert client.purge(bucket, ["p/0"])["images"] == 1
+    assert client.purge(bucket, tag="t1")["images"] == 1
+    assert client.purge(bucket, prefix="p/", after="p/0")["images"] == 2
+    assert client.purge(bucket) == {"images": 3, "renditions": 0, "next": None}

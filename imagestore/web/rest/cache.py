@@ -9,10 +9,11 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
+from imagestore.core.errors import InvalidParameter
 from imagestore.web.frontdoor import require, services
 from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json
-from imagestore.web.rest.schemas import CacheStats, WarmAnswer, WarmRequest
+from imagestore.web.rest.cache_schemas import CacheStats, PurgeAnswer, PurgeRequest, WarmAnswer, WarmRequest
 
 cache = APIBlueprint(
     "cache",
@@ -31,6 +32,27 @@ def warm_cache(body: WarmRequest) -> Response:
     note(bucket=body.bucket)
     require(Action.WRITE, body.bucket)
     return answer_json(WarmAnswer(**asdict(services().warmup.warm(body.bucket, body.keys))))
+
+
+@cache.post(
+    "/cache/purge",
+    summary="Drop all that is kept of images' answers, and what was made of them",
+    responses={"200": PurgeAnswer},
+)
+def purge_cache(body: PurgeRequest) -> Response:
+    note(bucket=body.bucket)
+    require(Action.WRITE, body.bucket)
+    chosen = [body.keys is not None, body.tag is not None, body.prefix is not None, body.everything]
+    if sum(chosen) != 1:
+        raise InvalidParameter("Say what to purge by exactly one of keys, tag, prefix and everything.")
+    services().catalog.bucket(body.bucket)
+    if body.keys is not None:
+        report = services().purge.purge_keys(body.bucket, body.keys)
+    else:
+        report = services().purge.purge_all(
+            body.bucket, prefix=body.prefix or "", tag=body.tag, after=body.after
+        )
+    return answer_json(PurgeAnswer(**asdict(report)))
 
 
 @cache.get(

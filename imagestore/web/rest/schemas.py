@@ -271,29 +271,3 @@ class IssuedCredential(CredentialAnswer):
 
 class CredentialList(Model):
     credentials: list[CredentialAnswer]
-
-
-class WarmRequest(Model):
-    bucket: str
-    keys: list[str] = Field(min_length=1, max_length=100, description="Which images' originals to load.")
-
-
-class WarmAnswer(Model):
-    """`before` and `after` count the images whose bytes Redis had; the rest says why not all."""
-
-    asked: int
-    before: int
-    after: int
-    loaded: int
-    bytes: int
-    missing: list[str]
-    too_large: list[str]
-    damaged: list[str]
-
-
-class CacheStats(Model):
-    """Counts of the worker that answers, since it started."""
-
-    enabled: bool
-    breaker: str
-    counts: dict[str, int]

@@ -1,0 +1,44 @@
+"""Client: the calls about the caches, warm-up and purge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from imagestore.client.answers import CacheStats, Purged, Warmed
+
+
+class CacheCalls:
+    """A part of Client."""
+
+    _call: Callable[..., Any]
+
+    def warm(self, bucket: str, keys: Iterable[str]) -> Warmed:
+        """Load the originals of up to 100 keys into Redis."""
+        asked = {"bucket": bucket, "keys": list(keys)}
+        return cast(Warmed, self._call("POST", "/v1/cache/warm", again=True, json=asked))
+
+    def purge(
+        self,
+        bucket: str,
+        keys: Iterable[str] | None = None,
+        *,
+        tag: str | None = None,
+        prefix: str | None = None,
+        after: str = "",
+    ) -> Purged:
+        """Drop all that is kept of images' answers, and what was made of them: of up to 100 keys, of those
+        with a tag, of those whose key begins so, or else of all. Of many images one call does a part: go on
+        with `after` set to the answer's `next`."""
+        asked: dict[str, object] = {"bucket": bucket, "after": after}
+        if keys is not None:
+            asked["keys"] = list(keys)
+        elif tag is not None:
+            asked["tag"] = tag
+        else:
+            asked |= {"prefix": prefix} if prefix else {"everything": True}
+        return cast(Purged, self._call("POST", "/v1/cache/purge", again=True, json=asked))
+
+    def cache_stats(self) -> CacheStats:
+        """Counts of the one worker that answers."""
+        return cast(CacheStats, self._call("GET", "/v1/cache/stats", again=True))

@@ -1,0 +1,55 @@
+"""The bodies of REST's calls about the caches."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from imagestore.web.rest.schemas import Model
+
+
+class WarmRequest(Model):
+    bucket: str
+    keys: list[str] = Field(min_length=1, max_length=100, description="Which images' originals to load.")
+
+
+class WarmAnswer(Model):
+    """`before` and `after` count the images whose bytes Redis had; the rest says why not all."""
+
+    asked: int
+    before: int
+    after: int
+    loaded: int
+    bytes: int
+    missing: list[str]
+    too_large: list[str]
+    damaged: list[str]
+
+
+class PurgeRequest(Model):
+    """What to purge of a bucket: exactly one of `keys`, `tag`, `prefix` and `everything`."""
+
+    bucket: str
+    keys: list[str] | None = Field(
+        None, min_length=1, max_length=100, description="The images of these keys."
+    )
+    tag: str | None = Field(None, min_length=1, description="The images that have this tag.")
+    prefix: str | None = Field(None, min_length=1, description="The images whose keys begin so.")
+    everything: bool = Field(False, description="All images of the bucket.")
+    after: str = Field("", description="Go on behind this key: the `next` of the answer before.")
+
+
+class PurgeAnswer(Model):
+    """`renditions` are those that were dropped, in Redis and MongoDB. Unless `next` is null, there is more:
+    send the same again, with `after` set to it."""
+
+    images: int
+    renditions: int
+    next: str | None
+
+
+class CacheStats(Model):
+    """Counts of the worker that answers, since it started."""
+
+    enabled: bool
+    breaker: str
+    counts: dict[str, int]
