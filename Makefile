@@ -44,9 +44,11 @@ lint: $(VENV)/.tests ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tests ## measure the service, and renders (of PHOTOS=folder) beside other servers
-	$(BIN)/python -m tests.bench
-	$(BIN)/python -m tests.bench.renders $(if $(PHOTOS),--photos $(PHOTOS))
+PARTS ?=
+RESULTS ?= build/bench.json
+bench: $(VENV)/.tests ## measure the service beside others (PARTS='hits store'), renders of PHOTOS=folder
+	@mkdir -p $(dir $(RESULTS))
+	$(BIN)/python -m tests.bench $(PARTS) --json $(RESULTS) $(if $(PHOTOS),--photos $(PHOTOS))
 
 PHOTOS ?=
 contact-sheet: $(VENV)/.tests ## show every transformation on the photos of PHOTOS=folder, else on made ones

@@ -1,4 +1,4 @@
-"""The image servers that renders are compared with: installed into build/peers when first needed."""
+"""The image servers that we are compared with: installed into build/peers when first needed."""
 
 from __future__ import annotations
 
@@ -40,24 +40,29 @@ class Peer:
 @contextmanager
 def thumbor(photos: Path) -> Iterator[Peer]:
     """Thumbor with a process for each processor. It keeps nothing: every request is a render."""
+    with running_thumbor(photos, "renders", STORAGE="thumbor.storages.no_storage", MAX_AGE=0) as port:
+        yield Peer("thumbor", port, lambda name, w, q: f"/unsafe/{w}x0/filters:quality({q})/{name}")
+
+
+@contextmanager
+def running_thumbor(photos: Path, purpose: str, **settings: object) -> Iterator[int]:
+    """Its port. It renders the files of a folder; `purpose` names its configuration file."""
     home = PEERS / "thumbor"
     program = home / "bin" / "thumbor"
     if not program.exists():
-        _install([sys.executable, "-m", "venv", str(home)])
-        _install([str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", THUMBOR])
-    settings = {
+        install([sys.executable, "-m", "venv", str(home)])
+        install([str(home / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", THUMBOR])
+    settings |= {
         "LOADER": "thumbor.loaders.file_loader",
         "FILE_LOADER_ROOT_PATH": str(photos),
-        "STORAGE": "thumbor.storages.no_storage",
         "ALLOW_UNSAFE_URL": True,
-        "MAX_AGE": 0,
     }
-    configuration = home / "bench.conf"
+    configuration = home / f"{purpose}.conf"
     configuration.write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
-    port = _free_port()
+    port = free_port()
     command = [str(program), "-i", "127.0.0.1", "-p", str(port), "-c", str(configuration)]
-    with _running([*command, "--processes", str(PROCESSES)], port):
-        yield Peer("thumbor", port, lambda name, w, q: f"/unsafe/{w}x0/filters:quality({q})/{name}")
+    with running([*command, "--processes", str(PROCESSES)], port):
+        yield port
 
 
 @contextmanager
@@ -70,29 +75,33 @@ def ipx(photos: Path) -> Iterator[Peer]:
             raise Missing("there is no npm")
         home.mkdir(parents=True, exist_ok=True)
         (home / "package.json").write_text(json.dumps({"private": True}))
-        _install(["npm", "install", "--silent", "--no-audit", "--no-fund", IPX], home)
-    port = _free_port()
+        install(["npm", "install", "--silent", "--no-audit", "--no-fund", IPX], home)
+    port = free_port()
     command = [str(program), "serve", "--dir", str(photos), "--host", "127.0.0.1", "--port", str(port)]
-    with _running(command, port):
+    with running(command, port):
         yield Peer("ipx", port, lambda name, w, q: f"/w_{w},q_{q},f_jpeg/{name}")
 
 
-def _install(command: list[str], folder: Path | None = None) -> None:
+def install(command: list[str], folder: Path | None = None) -> None:
     try:
         subprocess.run(command, cwd=folder, check=True, timeout=INSTALL_SECONDS, capture_output=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise Missing(f"{Path(command[0]).name} failed: {error}") from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int, **environment: str) -> Iterator[None]:
     process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        env=os.environ | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         _await(process, port)

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.renders`: new sizes of photos, beside Thumbor and ipx, and hits meanwhile.
+"""New sizes of photos, beside Thumbor and ipx, and hits meanwhile.
 
 Every size is asked for once, so that nobody has kept it. `first` is the first request for a photo; `again`
 are sizes of photos that were asked for before, when the service has its own reduced copies of them. PSNR is
@@ -7,16 +7,13 @@ against the whole picture decoded and scaled by Lanczos, after JPEG's loss, whic
 
 from __future__ import annotations
 
-import argparse
 import io
 import itertools
-import json
 import math
 import multiprocessing
-import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -29,6 +26,7 @@ from PIL import Image, ImageOps
 
 from tests import pictures
 from tests.bench.peers import Missing, Peer, ipx, thumbor
+from tests.bench.results import Row, Wishes
 from tests.service import running_service
 
 QUALITY = 80
@@ -55,16 +53,12 @@ class Result:
         return len(self.bodies) / self.seconds
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.renders", description=__doc__)
-    parser.add_argument("--photos", type=Path, help="a folder of JPEGs (default: made ones of 12 megapixels)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="imagestore-bench-") as name, ExitStack() as stack:
-        photos = options.photos.resolve() if options.photos else made_photos(Path(name, "photos"))
-        names = sorted(each.name for each in photos.iterdir() if each.suffix.lower() in (".jpg", ".jpeg"))
-        data = Path(name, "data")
-        data.mkdir()
+def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
+    photos = wishes.photos.resolve() if wishes.photos else made_photos(folder / "photos")
+    names = sorted(each.name for each in photos.iterdir() if each.suffix.lower() in (".jpg", ".jpeg"))
+    data = folder / "data"
+    data.mkdir()
+    with ExitStack() as stack:
         service = stack.enter_context(running_service(data))
         with service.client() as client:
             for each in names:
@@ -74,11 +68,13 @@ def main() -> None:
             try:
                 servers.append(stack.enter_context(peer(photos)))
             except Missing as missing:
-                print(f"{peer.__name__}: not measured, since {missing}")
-        figures = measure(servers, photos, names)
-        figures["hits"] = measure_hits(servers[0], names)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+                yield f"{peer.__name__}: not measured, since {missing}"
+        yield from measure_renders(servers, photos, names)
+        yield from measure_hits(servers[0], names)
+    yield (
+        f"{len(names)} photos, quality {QUALITY}. `first`: the first request for a photo; `again`: sizes "
+        "of photos asked for before, of which the service has reduced copies. No size is asked for twice."
+    )
 
 
 def own(port: int) -> Peer:
@@ -86,31 +82,28 @@ def own(port: int) -> Peer:
     return Peer("imagestore", port, lambda name, w, q: f"{prefix}/c_scale,w_{w},q_{q},f_jpg/{name}")
 
 
-def measure(servers: Sequence[Peer], photos: Path, names: list[str]) -> dict[str, object]:
-    print(f"{'':28}{'/s':>8}{'PSNR':>8}{'KB':>8}   ({len(names)} photos, quality {QUALITY})")
-    figures: dict[str, object] = {}
+def measure_renders(servers: Sequence[Peer], photos: Path, names: list[str]) -> Iterator[Row]:
     widths = {size: itertools.count(size) for size in SIZES}
     first = dict(zip(names, itertools.cycle(SIZES)))
-    for server in servers:
-        figures[f"first, {server.name}"] = report(
-            "first", server, run(server, [(name, first[name]) for name in names]), photos
-        )
+    asked = [(name, first[name]) for name in names]
+    yield from rows("first", {server.name: run(server, asked) for server in servers}, photos)
     time.sleep(SETTLE_SECONDS)
     for size in SIZES:
         asked = [(name, next(widths[size])) for _ in range(AGAIN) for name in names]
         asked = [(name, width + 1) for name, width in asked]  # the first size itself was asked for
-        for server in servers:
-            what = f"again, {size} px"
-            figures[f"{what}, {server.name}"] = report(what, server, run(server, asked), photos)
-    return figures
+        results = {server.name: run(server, asked) for server in servers}
+        yield from rows(f"again, {size} px", results, photos)
 
 
-def report(what: str, server: Peer, result: Result, photos: Path) -> dict[str, float]:
-    sample = result.bodies[:: max(1, len(result.bodies) // 20)]
-    quality = median(psnr(photos / name, data) for name, _, data in sample)
-    size = fmean(len(data) for _, _, data in result.bodies) / 1000
-    print(f"{what:16}{server.name:12}{result.rate:8.1f}{quality:8.1f}{size:8.1f}", flush=True)
-    return {"per_second": result.rate, "psnr": quality, "kilobytes": size}
+def rows(what: str, results: dict[str, Result], photos: Path) -> Iterator[Row]:
+    yield Row(f"renders {what}", "/s", "more", {name: each.rate for name, each in results.items()})
+    qualities, sizes = {}, {}
+    for server, result in results.items():
+        sample = result.bodies[:: max(1, len(result.bodies) // 20)]
+        qualities[server] = median(psnr(photos / name, data) for name, _, data in sample)
+        sizes[server] = fmean(len(data) for _, _, data in result.bodies) / 1000
+    yield Row(f"likeness {what}", "dB", "more", qualities)
+    yield Row(f"size {what}", "KB", "less", sizes)
 
 
 def run(server: Peer, asked: Sequence[tuple[str, int]]) -> Result:
@@ -150,7 +143,7 @@ def run(server: Peer, asked: Sequence[tuple[str, int]]) -> Result:
     return result
 
 
-def measure_hits(server: Peer, names: list[str]) -> dict[str, float]:
+def measure_hits(server: Peer, names: list[str]) -> Iterator[Row]:
     """What a hit takes while nothing is rendered, and while the queue of renders is always full."""
     path = server.path(names[0], SIZES[0], QUALITY)
     idle = hit_times(server, path)
@@ -161,14 +154,10 @@ def measure_hits(server: Peer, names: list[str]) -> dict[str, float]:
     busy = hit_times(server, path)
     stop.set()
     flooding.join()
-    figures = {}
     for what, pick in (("median", 0.5), ("99th percentile", 0.99)):
         before, after = (sorted(each)[int(len(each) * pick)] * 1000 for each in (idle, busy))
-        print(
-            f"hit, {what}: {before:.2f} ms idle, {after:.2f} ms with renders queued ({after / before:.1f} x)"
-        )
-        figures |= {f"{what}, idle": before, f"{what}, busy": after}
-    return figures
+        figures = {"renders queued": after, "idle": before}
+        yield Row(f"hit meanwhile, {what}", "ms", "less", figures)
 
 
 def hit_times(server: Peer, path: str) -> list[float]:
@@ -226,7 +215,3 @@ def made_photos(folder: Path) -> Path:
                 folder / f"{seed:02}.jpg", quality=90
             )
     return folder
-
-
-if __name__ == "__main__":
-    main()

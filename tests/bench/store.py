@@ -1,4 +1,4 @@
-"""What is measured: each case beside a bare GridFS that does the same work, in the same run."""
+"""Reads, uploads and ranges, beside a bare GridFS that does the same work, in the same run."""
 
 from __future__ import annotations
 
@@ -9,36 +9,23 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from gridfs import GridFSBucket
 from pymongo import MongoClient
 
+from imagestore.embedded.replica_set import start_replica_set
 from tests import pictures
 from tests.bench.load import Connection, Pace, pace
-from tests.service import Service
+from tests.bench.processes import memory_of, workers_of
+from tests.bench.results import Better, Row, Wishes
+from tests.service import Service, running_service
 
 CLIENTS = 16
 UPLOADERS = 4
 ROUNDS = 3
 MiB = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the result. `better` says in which direction; `bare` is None where nothing compares."""
-
-    what: str
-    unit: str
-    ours: float
-    bare: float | None
-    better: str
-
-    @property
-    def ratio(self) -> float | None:
-        return self.ours / self.bare if self.bare else None
 
 
 class Target:
@@ -54,6 +41,23 @@ class Target:
     def put(self, connection: Connection, key: str, data: bytes) -> None:
         path = f"/v1/buckets/default/images/{key}"
         connection.request("PUT", path, data, self._authorization, expect=201)
+
+
+def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
+    folders = [folder / each for each in ("hot", "cold", "three", "members")]
+    for each in folders:
+        each.mkdir()
+    with (
+        running_service(folders[0]) as hot,
+        running_service(folders[1], mongo_url=hot.mongo_url, redis_url="none") as cold,
+        start_replica_set(folders[3]) as members,
+        running_service(folders[2], mongo_url=members.url) as three,
+    ):
+        with three.client() as client:
+            client.create_bucket("default", "public-read")
+        targets = Target(hot, hot.mongo_url), Target(cold, hot.mongo_url), Target(three, members.url)
+        yield from measure_all(*targets, wishes.seconds)
+    yield "GridFS is pymongo's GridFSBucket in the process that measures, a thread for each client, no HTTP."
 
 
 def measure_all(hot: Target, cold: Target, three: Target, seconds: float) -> Iterator[Row]:
@@ -83,9 +87,9 @@ def measure_reads(hot: Target, cold: Target, bare: GridFSBucket, seconds: float)
             with_redis, without, gridfs = (middle(found) for found in in_turns(ways, seconds))
         label = f"GET {size}, {clients} client{'s' * (clients > 1)}"
         for name, found in (("from Redis", with_redis), ("no cache", without)):
-            yield Row(f"{label}, {name}", "/s", found.per_second, gridfs.per_second, "more")
+            yield beside(f"{label}, {name}", "/s", found.per_second, gridfs.per_second, "more")
             if clients == 1:
-                yield Row(f"{label}, {name}", "ms", found.milliseconds, gridfs.milliseconds, "less")
+                yield beside(f"{label}, {name}", "ms", found.milliseconds, gridfs.milliseconds, "less")
 
 
 def measure_uploads(target: Target, bare: GridFSBucket, where: str, seconds: float) -> Iterator[Row]:
@@ -108,8 +112,8 @@ def measure_uploads(target: Target, bare: GridFSBucket, where: str, seconds: flo
             ]
             ours, theirs = (middle(found) for found in in_turns(ways, seconds))
         label = f"upload of 1 MB, {where}, {clients} client{'s' * (clients > 1)}"
-        yield Row(label, "/s", ours.per_second, theirs.per_second, "more")
-        yield Row(label, "ms", ours.milliseconds, theirs.milliseconds, "less")
+        yield beside(label, "/s", ours.per_second, theirs.per_second, "more")
+        yield beside(label, "ms", ours.milliseconds, theirs.milliseconds, "less")
 
 
 def distinct(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
@@ -130,13 +134,13 @@ def measure_large(hot: Target, bare: GridFSBucket) -> Iterator[Row]:
         kept = bare.upload_from_stream("large.bmp", io.BytesIO(picture))
     with connected(hot, 1) as (connection,), added_memory(hot.workers) as added:
         hot.put(connection, "large.bmp", picture)
-    yield Row(f"memory that an upload of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
+    yield beside(f"memory that an upload of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
     with added_memory([os.getpid()]) as by_bare:
         for _ in bare.open_download_stream(kept):
             pass
     with connected(hot, 1) as (connection,), added_memory(hot.workers) as added:
         connection.request("GET", path)
-    yield Row(f"memory that a download of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
+    yield beside(f"memory that a download of {label} adds to a worker", "MiB", added[0], by_bare[0], "less")
 
     def seek() -> None:
         stream = bare.open_download_stream(kept)
@@ -148,7 +152,7 @@ def measure_large(hot: Target, bare: GridFSBucket) -> Iterator[Row]:
         theirs = [timed(seek) for _ in range(50)] if where == "end" else []
         with connected(hot, 1) as (connection,):
             firsts = [connection.request("GET", path, b"", header, expect=206) for _ in range(50)]
-        yield Row(
+        yield beside(
             f"first byte of a range at the {where} of {label}",
             "ms",
             median(firsts) * 1000,
@@ -178,8 +182,14 @@ def in_turns(ways: list[list[Callable[[], object]]], seconds: float) -> list[lis
     return found
 
 
+def beside(what: str, unit: str, ours: float, bare: float | None, better: Better) -> Row:
+    figures = {"imagestore": ours} if bare is None else {"imagestore": ours, "GridFS": bare}
+    return Row(what, unit, better, figures)
+
+
 def middle(found: list[Pace]) -> Pace:
-    return Pace(median(each.per_second for each in found), median(each.milliseconds for each in found))
+    names = ("per_second", "milliseconds", "slow")
+    return Pace(*(median(getattr(each, name) for each in found) for name in names))
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -199,19 +209,3 @@ def added_memory(pids: list[int]) -> Iterator[list[float]]:
         yield added
     finally:
         added.append(max(memory_of(pid, "VmHWM") - before[pid] for pid in pids) / 1024)
-
-
-def memory_of(pid: int, name: str) -> int:
-    """In KiB."""
-    return int(Path(f"/proc/{pid}/status").read_text().partition(f"{name}:")[2].split()[0])
-
-
-def children(pid: int) -> Iterator[int]:
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        yield from map(int, (task / "children").read_text().split())
-
-
-def workers_of(pid: int) -> list[int]:
-    """The processes that a service has forked of itself: those with its own command line."""
-    command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    return [each for each in children(pid) if Path(f"/proc/{each}/cmdline").read_bytes() == command]

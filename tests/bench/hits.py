@@ -1,0 +1,146 @@
+"""Hits, from the memory of the workers and from Redis, beside the peers that answer what they have kept."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from imagestore.settings import Settings
+from tests import pictures
+from tests.bench import hit_peers
+from tests.bench.generator import MISSING_WRK, hammer, has_wrk
+from tests.bench.peers import Missing
+from tests.bench.results import Row, Wishes
+from tests.service import Service, running_service
+
+ROUNDS = 3
+SIZES = (8, 32, 128)
+"""Of originals, in KiB: about what thumbnails, pictures in pages and whole photos weigh."""
+
+QUALITY = 80
+"""Thumbor's own, so that what it makes of an original weighs about the same."""
+
+PREFIX = "/default/image/upload"
+RENDITION = "c_scale,w_400"
+MEMORY, REDIS = "from memory", "from Redis"
+WANTED = {
+    MEMORY: {"nginx": 0.45, "Thumbor": 10.0},
+    REDIS: {"Thumbor": 3.0, "Flask + Redis": 2.0},
+}
+
+NO_MEMORY = {"edge_bytes": 0} if "edge_bytes" in Settings.__dataclass_fields__ else {}
+"""Settings of a service that answers hits from Redis alone."""
+
+Side = Callable[[str], str]
+"""The name of a file, or of a rendition, → its URL on one side."""
+
+
+@dataclass
+class Sides:
+    """Everything that runs, ours first, and what could not be had."""
+
+    urls: dict[str, Side]
+    redis_url: str
+    notes: list[str]
+
+
+def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
+    """Rows as they are measured, and notes."""
+    files = make_files(folder / "files")
+    if not has_wrk():
+        yield MISSING_WRK
+    with ExitStack() as stack:
+        sides = start_sides(stack, folder, files)
+        levels: Counter[str] = Counter()
+        for path in sorted(files.iterdir(), key=lambda each: each.stat().st_size):
+            label = f"original of {path.stat().st_size / 1024:.0f} KiB"
+            urls = {name: urls(path.name) for name, urls in sides.urls.items()}
+            rates = in_turns(urls, wishes.seconds, levels)
+            with_bare = redis_rate(sides, path.name)
+            yield from rows(label, rates, with_bare)
+        yield from sides.notes
+        for text, count in sorted(levels.items()):
+            yield f"{text} ({count} of {ROUNDS * len(SIZES)} looks)"
+
+
+def make_files(folder: Path) -> Path:
+    """JPEGs of about SIZES that nothing can be saved on: noise."""
+    folder.mkdir()
+    for size in SIZES:
+        side = 32
+        while len(made := pictures.jpeg(side, side, noise=True, quality=QUALITY)) < size * 1024:
+            side += 16
+        (folder / f"{size}.jpg").write_bytes(made)
+    return folder
+
+
+def start_sides(stack: ExitStack, folder: Path, files: Path) -> Sides:
+    """Both forms of the service share a MongoDB; each has a Redis of its own."""
+    for name in ("memory", "redis"):
+        (folder / name).mkdir()
+    whole = stack.enter_context(running_service(folder / "memory", workers=hit_peers.WORKERS))
+    settings = {"workers": hit_peers.WORKERS, "mongo_url": whole.mongo_url, **NO_MEMORY}
+    plain = stack.enter_context(running_service(folder / "redis", **settings))
+    with whole.client() as client:
+        for path in files.iterdir():
+            client.upload("default", path, path.name)
+    bare = stack.enter_context(hit_peers.bare_redis(folder / "bare"))
+    sides = Sides({MEMORY: _ours(whole), REDIS: _ours(plain)}, bare, [])
+    for name, start in {
+        "nginx": lambda: hit_peers.nginx(files, folder / "nginx"),
+        "Thumbor": lambda: hit_peers.thumbor_results(files, folder / "results"),
+        "Flask + Redis": lambda: hit_peers.flask_redis(files, bare),
+        "bare ASGI": lambda: hit_peers.bare_asgi(files),
+    }.items():
+        try:
+            sides.urls[name] = stack.enter_context(start())
+        except Missing as missing:
+            sides.notes.append(f"{name}: not measured, since {missing}")
+    return sides
+
+
+def _ours(service: Service) -> Side:
+    return lambda name: f"{service.url}{PREFIX}/{name}"
+
+
+def level_of(url: str) -> str:
+    """Which level of ours answers now, by its own word."""
+    with urllib.request.urlopen(url) as answer:
+        return str(answer.headers["Cache-Status"])
+
+
+def in_turns(urls: dict[str, str], seconds: float, levels: Counter[str]) -> dict[str, float]:
+    """Answers a second: each side once to warm up, then all in turns, so that moods of the machine meet all.
+
+    `levels` counts what ours said of where its answers came from, so that no figure passes for another.
+    """
+    for url in urls.values():
+        hammer(url, 1)
+    found: dict[str, list[float]] = {name: [] for name in urls}
+    for _ in range(ROUNDS):
+        for name, url in urls.items():
+            found[name].append(hammer(url, seconds).per_second)
+            if name in WANTED:
+                levels[f"Hits {name}: Cache-Status said `{level_of(url)}`"] += 1
+    return {name: median(each) for name, each in found.items()}
+
+
+def redis_rate(sides: Sides, name: str) -> dict[str, float]:
+    try:
+        return {"bare Redis": hit_peers.redis_gets(sides.redis_url, name, 50_000)}
+    except Missing as missing:
+        if (note := f"bare Redis: not measured, since {missing}") not in sides.notes:
+            sides.notes.append(note)
+        return {}
+
+
+def rows(label: str, rates: dict[str, float], bare: dict[str, float]) -> Iterator[Row]:
+    peers = {name: rate for name, rate in rates.items() if name not in WANTED}
+    for which, wanted in WANTED.items():
+        others = peers | (bare if which == REDIS else {})
+        yield Row(f"{label}, {which}", "/s", "more", {"imagestore": rates[which], **others}, wanted)
