@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test quick faults lint bench contact-sheet docs-check clean
+.PHONY: help run test quick faults lint bench soak contact-sheet docs-check clean
 .DELETE_ON_ERROR:
 
 help: ## list these targets
@@ -49,6 +49,9 @@ RESULTS ?= build/bench.json
 bench: $(VENV)/.tests ## measure the service beside others (PARTS='hits store'), renders of PHOTOS=folder
 	@mkdir -p $(dir $(RESULTS))
 	$(BIN)/python -m tests.bench $(PARTS) --json $(RESULTS) $(if $(PHOTOS),--photos $(PHOTOS))
+
+soak: $(VENV)/.tests ## use the service for SOAK_SECONDS (600), checking every byte and its memory
+	$(BIN)/python -m tests.soak
 
 PHOTOS ?=
 contact-sheet: $(VENV)/.tests ## show every transformation on the photos of PHOTOS=folder, else on made ones

@@ -28,9 +28,9 @@ class Row:
 
     def ratios(self) -> Iterator[tuple[str, float]]:
         """Each other side's name and our figure as a multiple of its figure."""
-        for name, figure in list(self.figures.items())[1:]:
-            if figure:
-                yield name, self.ours / figure
+        for name, value in list(self.figures.items())[1:]:
+            if value:
+                yield name, self.ours / value
 
     def short_of(self) -> list[str]:
         """The sides of which more was wanted."""
@@ -55,11 +55,16 @@ class Part:
     notes: list[str] = field(default_factory=list)
 
 
+def figure(value: float) -> str:
+    """As people read it: three digits, or all of a large one."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def line_of(row: Row) -> str:
     """As it stands on the terminal."""
     if len(row.figures) == 1:
-        return f"  {row.what}: {row.ours:.4g} {row.unit}"
-    figures = "  ".join(f"{name} {figure:.4g}" for name, figure in row.figures.items())
+        return f"  {row.what}: {figure(row.ours)} {row.unit}"
+    figures = "  ".join(f"{name} {figure(value)}" for name, value in row.figures.items())
     text = f"  {row.what}, {row.unit} ({row.better} is better)\n      {figures}"
     ratios = "  ".join(f"{ratio:.2f} x {name}{_wish(row, name)}" for name, ratio in row.ratios())
     return f"{text}\n      {ratios}" if ratios else text
