@@ -1,4 +1,4 @@
-"""The peers of a hit: each serves the files of a folder by two processes, on a port of its own."""
+"""The peers of a hit: each serves the files of a folder by two processes, below a URL of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,12 +39,9 @@ http {{
 }}
 """
 
-Urls = Callable[[str], str]
-"""A file's name → where a side serves it."""
-
 
 @contextmanager
-def nginx(files: Path, home: Path) -> Iterator[Urls]:
+def nginx(files: Path, home: Path) -> Iterator[str]:
     """A static file server: sendfile from the page cache, without a log. Raises Missing."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
@@ -55,11 +52,11 @@ def nginx(files: Path, home: Path) -> Iterator[Urls]:
     configuration = home / "nginx.conf"
     configuration.write_text(NGINX.format(user=user, workers=WORKERS, home=home, port=port, files=files))
     with running([program, "-c", str(configuration), "-e", str(home / "error.log")], port):
-        yield lambda name: f"http://127.0.0.1:{port}/{name}"
+        yield f"http://127.0.0.1:{port}/"
 
 
 @contextmanager
-def thumbor_results(files: Path, home: Path) -> Iterator[Urls]:
+def thumbor_results(files: Path, home: Path) -> Iterator[str]:
     """Thumbor with its result store: it answers what it has made before from a file. Raises Missing."""
     home.mkdir()
     settings = {
@@ -70,34 +67,34 @@ def thumbor_results(files: Path, home: Path) -> Iterator[Urls]:
         "RESULT_STORAGE_EXPIRATION_SECONDS": 0,
     }
     with running_thumbor(files, "results", **settings) as port:
-        yield lambda name: f"http://127.0.0.1:{port}/unsafe/0x0/{name}"
+        yield f"http://127.0.0.1:{port}/unsafe/"
 
 
 @contextmanager
-def flask_redis(files: Path, redis_url: str) -> Iterator[Urls]:
+def flask_redis(files: Path, redis_url: str) -> Iterator[str]:
     """A view of three lines under gunicorn's threads."""
     with Redis.from_url(redis_url) as redis:
         for path in files.iterdir():
             redis.set(path.name, path.read_bytes())
     threads = ["-k", "gthread", "--threads", str(THREADS)]
-    with _gunicorn("tests.bench.flask_redis:app", *threads, BENCH_REDIS=redis_url) as urls:
-        yield urls
+    with _gunicorn("tests.bench.flask_redis:app", *threads, BENCH_REDIS=redis_url) as base:
+        yield base
 
 
 @contextmanager
-def bare_asgi(files: Path) -> Iterator[Urls]:
+def bare_asgi(files: Path) -> Iterator[str]:
     """What the worker class that ours descends from reaches at the most."""
-    with _gunicorn("tests.bench.bare_asgi:app", "-k", "asgi", BENCH_FOLDER=str(files)) as urls:
-        yield urls
+    with _gunicorn("tests.bench.bare_asgi:app", "-k", "asgi", BENCH_FOLDER=str(files)) as base:
+        yield base
 
 
 @contextmanager
-def _gunicorn(app: str, *arguments: str, **environment: str) -> Iterator[Urls]:
+def _gunicorn(app: str, *arguments: str, **environment: str) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-w", str(WORKERS), "--bind", f"127.0.0.1:{port}"]
     quiet = ["--no-control-socket", "--keep-alive", "60", "--log-level", "error"]
     with running([*command, *quiet, *arguments, app], port, PYTHONPATH=str(REPOSITORY), **environment):
-        yield lambda name: f"http://127.0.0.1:{port}/{name}"
+        yield f"http://127.0.0.1:{port}/"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from statistics import median
 
@@ -14,6 +15,7 @@ from imagestore.settings import Settings
 from tests import pictures
 from tests.bench import hit_peers
 from tests.bench.generator import MISSING_WRK, hammer, has_wrk
+from tests.bench.load import without_times
 from tests.bench.peers import Missing
 from tests.bench.results import Row, Wishes
 from tests.service import Service, running_service
@@ -26,7 +28,6 @@ QUALITY = 80
 """Thumbor's own, so that what it makes of an original weighs about the same."""
 
 PREFIX = "/default/image/upload"
-RENDITION = "c_scale,w_400"
 MEMORY, REDIS = "from memory", "from Redis"
 WANTED = {
     MEMORY: {"nginx": 0.45, "Thumbor": 10.0},
@@ -36,8 +37,24 @@ WANTED = {
 NO_MEMORY = {"edge_bytes": 0} if "edge_bytes" in Settings.__dataclass_fields__ else {}
 """Settings of a service that answers hits from Redis alone."""
 
-Side = Callable[[str], str]
-"""The name of a file, or of a rendition, → its URL on one side."""
+
+@dataclass(frozen=True)
+class Asked:
+    """What all sides are asked for: a file, how ours comes by it, and how Thumbor does."""
+
+    what: str
+    file: str
+    ours: str
+    thumbor: str
+
+
+ORIGINALS = tuple(Asked("original", f"{size}.jpg", f"{size}.jpg", f"0x0/{size}.jpg") for size in SIZES)
+PHOTO = "photo.jpg"
+RENDITION = Asked("rendition", "rendition.jpg", f"c_scale,w_400/{PHOTO}", f"400x0/{PHOTO}")
+"""Of a photo. Those who render nothing serve the bytes of ours as a file."""
+
+Side = Callable[[Asked], str]
+"""The URL of what is asked for on one side."""
 
 
 @dataclass
@@ -57,25 +74,25 @@ def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
     with ExitStack() as stack:
         sides = start_sides(stack, folder, files)
         levels: Counter[str] = Counter()
-        for path in sorted(files.iterdir(), key=lambda each: each.stat().st_size):
-            label = f"original of {path.stat().st_size / 1024:.0f} KiB"
-            urls = {name: urls(path.name) for name, urls in sides.urls.items()}
+        for asked in (*ORIGINALS, RENDITION):
+            label = f"{asked.what} of {(files / asked.file).stat().st_size / 1024:.0f} KiB"
+            urls = {name: url(asked) for name, url in sides.urls.items()}
             rates = in_turns(urls, wishes.seconds, levels)
-            with_bare = redis_rate(sides, path.name)
-            yield from rows(label, rates, with_bare)
+            yield from rows(label, rates, redis_rate(sides, asked.file))
         yield from sides.notes
         for text, count in sorted(levels.items()):
-            yield f"{text} ({count} of {ROUNDS * len(SIZES)} looks)"
+            yield f"{text} in {count} of {ROUNDS * (len(ORIGINALS) + 1)} looks"
 
 
 def make_files(folder: Path) -> Path:
-    """JPEGs of about SIZES that nothing can be saved on: noise."""
+    """JPEGs of about SIZES that nothing can be saved on: noise; and the photo that a rendition is made of."""
     folder.mkdir()
     for size in SIZES:
         side = 32
         while len(made := pictures.jpeg(side, side, noise=True, quality=QUALITY)) < size * 1024:
             side += 16
         (folder / f"{size}.jpg").write_bytes(made)
+    (folder / PHOTO).write_bytes(pictures.jpeg(1600, 1200, quality=90))
     return folder
 
 
@@ -89,29 +106,34 @@ def start_sides(stack: ExitStack, folder: Path, files: Path) -> Sides:
     with whole.client() as client:
         for path in files.iterdir():
             client.upload("default", path, path.name)
+    with urllib.request.urlopen(_ours(whole)(RENDITION)) as answer:
+        (files / RENDITION.file).write_bytes(answer.read())
     bare = stack.enter_context(hit_peers.bare_redis(folder / "bare"))
     sides = Sides({MEMORY: _ours(whole), REDIS: _ours(plain)}, bare, [])
-    for name, start in {
+    starts = {
         "nginx": lambda: hit_peers.nginx(files, folder / "nginx"),
         "Thumbor": lambda: hit_peers.thumbor_results(files, folder / "results"),
         "Flask + Redis": lambda: hit_peers.flask_redis(files, bare),
         "bare ASGI": lambda: hit_peers.bare_asgi(files),
-    }.items():
+    }
+    for name, start in starts.items():
         try:
-            sides.urls[name] = stack.enter_context(start())
+            base = stack.enter_context(start())
+            which = attrgetter("thumbor" if name == "Thumbor" else "file")
+            sides.urls[name] = lambda asked, base=base, which=which: base + which(asked)
         except Missing as missing:
             sides.notes.append(f"{name}: not measured, since {missing}")
     return sides
 
 
 def _ours(service: Service) -> Side:
-    return lambda name: f"{service.url}{PREFIX}/{name}"
+    return lambda asked: f"{service.url}{PREFIX}/{asked.ours}"
 
 
 def level_of(url: str) -> str:
     """Which level of ours answers now, by its own word."""
     with urllib.request.urlopen(url) as answer:
-        return str(answer.headers["Cache-Status"])
+        return without_times(answer.headers["Cache-Status"])
 
 
 def in_turns(urls: dict[str, str], seconds: float, levels: Counter[str]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -18,6 +19,11 @@ class Pace:
     per_second: float
     milliseconds: float
     slow: float
+
+
+def without_times(cache_status: str) -> str:
+    """What Cache-Status (RFC 9211) says of where an answer came from, alike for all that came from there."""
+    return re.sub(r"; *(?:ttl|key)=[^;]*", "", cache_status)
 
 
 class Connection:

@@ -15,11 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.bench.generator import Hammered, hammer
-from tests.bench.hits import MEMORY, REDIS, SIZES, Sides, make_files, start_sides
+from tests.bench.hits import MEMORY, ORIGINALS, REDIS, Sides, make_files, start_sides
 from tests.bench.processes import processes_at, spent
 from tests.bench.results import Row, Wishes
 
-NAME = f"{SIZES[0]}.jpg"
 SAMPLES_SECONDS = 6
 SAMPLES_RATE = 200
 LEAST_SHARE = 0.01
@@ -44,7 +43,7 @@ def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
         yield from ladder(sides, wishes.seconds, totals)
         spy = shutil.which("py-spy", path=f"{Path(sys.executable).parent}") or shutil.which("py-spy")
         for which in (MEMORY, REDIS) if spy else ():
-            yield from parts(spy or "", sides.urls[which](NAME), which, totals[which])
+            yield from parts(spy or "", sides.urls[which](ORIGINALS[0]), which, totals[which])
     if not spy:
         yield "By parts: not measured, since there is no py-spy (pip install py-spy)"
     yield (
@@ -58,7 +57,7 @@ def ladder(sides: Sides, seconds: float, totals: dict[str, float]) -> Iterator[R
     """Microseconds a request of each level of ours, and of the peers. `totals` gets those of every side."""
     kernel: dict[str, float] = {}
     for name, urls in sides.urls.items():
-        url = urls(NAME)
+        url = urls(ORIGINALS[0])
         hammer(url, 1)
         pids = processes_at(urlsplit(url).port or 0)
         before = spent(pids)

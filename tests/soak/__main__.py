@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     seconds = float(os.environ.get("SOAK_SECONDS", "600"))
     parser.add_argument("--seconds", type=float, default=seconds, help="default: SOAK_SECONDS, else 600")
-    parser.add_argument("--images", type=int, default=3000, help="how many different ones (3000)")
+    parser.add_argument("--images", type=int, default=2000, help="how many different ones (2000)")
     parser.add_argument("--rate", type=float, default=400.0, help="requests a second of all clients (400)")
     parser.add_argument(
         "--folder", type=Path, default=Path("build/soak"), help="for the results (build/soak)"

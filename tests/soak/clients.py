@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.bench.load import without_times
 from tests.faults.load import authorization
 from tests.service import Service
 from tests.soak.expectation import Expected, Renditions
@@ -31,7 +32,6 @@ PREFIX = "/default/image/upload"
 REST = "/v1/buckets/default/images"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _SOURCE = re.compile(rb"\r\ncache-status: *([^\r]*)\r\n", re.IGNORECASE)
-_CHANGING = re.compile(r"; (?:ttl|key)=[^;]*")
 
 
 @dataclass
@@ -47,9 +47,15 @@ class Seen:
 
 
 def hit_ratio(sources: Counter[str]) -> float:
-    """Of complete pictures, those that no database and no decoder was asked for."""
-    hits = sum(count for source, count in sources.items() if re.search(r"; *hit\b", source))
+    """Of complete pictures, those that came from memory or from Redis."""
+    hits = sum(count for source, count in sources.items() if re.search(r"detail=(memory|redis)\b", source))
     return hits / max(1, sources.total())
+
+
+def redis_hit_ratio(sources: Counter[str]) -> float:
+    """Of those that did not come from memory, those that came from Redis."""
+    rest = Counter({source: count for source, count in sources.items() if "detail=memory" not in source})
+    return hit_ratio(rest)
 
 
 @dataclass
@@ -155,7 +161,7 @@ class Clients:
             self._complain(answer, f"GET {path}")
             return
         if source := _SOURCE.search(answer.head):
-            self.seen.sources[_CHANGING.sub("", source[1].decode())] += 1
+            self.seen.sources[without_times(source[1].decode())] += 1
         there = [state for state in states if state.digest is not None]
         if what:
             right = bool(there) and self.renditions.agree(expected.key, there, what, answer.body)

@@ -13,17 +13,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from imagestore.settings import Settings
 from tests.bench import plots
 from tests.faults.load import authorization
 from tests.service import Service, running_service
 from tests.soak import memory
-from tests.soak.clients import Clients, Seen, hit_ratio
+from tests.soak.clients import Clients, Seen, hit_ratio, redis_hit_ratio
 from tests.soak.population import Population
 
 CONNECTIONS = 64
 WORKERS = 2
 REDIS_BYTES = 32 * 1024 * 1024
-"""So little that Redis is full, and evicts, long before the middle third."""
+"""So little that Redis is full, and evicts, long before the middle third; and the workers' memory too."""
 
 SHOWN = 20
 METRICS = ("imagestore_fetch_total", "imagestore_renditions_total", "imagestore_redis_", "imagestore_edge_")
@@ -31,6 +32,7 @@ SETTINGS = {
     "workers": WORKERS,
     "redis_bytes": REDIS_BYTES,
     "upkeep": "on",
+    **({"edge_bytes": 4 * 1024 * 1024} if "edge_bytes" in Settings.__dataclass_fields__ else {}),
     "access_log": "on",
     "audit_log": "off",
     "log_format": "json",
@@ -45,7 +47,7 @@ class Plan:
     """For how long, how many images, requests a second of all clients; whether memory is to be flat."""
 
     seconds: float
-    images: int = 3000
+    images: int = 2000
     rate: float = 400.0
     exponent: float = 0.9
     seed: int = 1
@@ -130,6 +132,7 @@ def table(outcome: Outcome) -> Iterator[str]:
     yield f"slowest     {seen.slowest * 1000:,.0f} ms"
     whole, settled = hit_ratio(seen.sources), hit_ratio(outcome.settled)
     yield f"hit ratio   {whole:.1%} of all pictures, {settled:.1%} of those of the last two thirds"
+    yield f"of Redis    {redis_hit_ratio(seen.sources):.1%} of the pictures that no worker had in memory"
     for source, count in seen.sources.most_common():
         yield f"            {count:9,}  {source}"
     for name, value in sorted(outcome.metrics.items()):
@@ -157,6 +160,7 @@ def as_json(outcome: Outcome, plan: Plan) -> str:
         "statuses": seen.statuses,
         "sources": seen.sources,
         "hit_ratio": hit_ratio(seen.sources),
+        "redis_hit_ratio": redis_hit_ratio(seen.sources),
         "settled_hit_ratio": hit_ratio(outcome.settled),
         "metrics": outcome.metrics,
         "memory": outcome.sampler.series,

@@ -106,7 +106,8 @@ def test_a_client_notices_other_bytes_and_errors(
 @pytest.mark.parametrize(("last", "flat"), [(100.0, True), (104.0, True), (106.0, False), (94.0, False)])
 def test_memory_that_moves_by_more_than_a_twentieth_breaks_the_rule(last: float, flat: bool) -> None:
     points = [(float(at), 50.0 if at < 30 else 100.0 if at < 60 else last) for at in range(90)]
-    assert (abs(memory.growth(points)) <= memory.FLAT) is flat
+    assert memory.is_flat("worker 1", points) is flat
+    assert memory.is_flat("decoder 1", points) is (last < 105)
 
 
 @pytest.mark.quick
