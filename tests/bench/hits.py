@@ -11,7 +11,6 @@ from operator import attrgetter
 from pathlib import Path
 from statistics import median
 
-from imagestore.settings import Settings
 from tests import pictures
 from tests.bench import hit_peers
 from tests.bench.generator import MISSING_WRK, hammer, has_wrk
@@ -33,9 +32,6 @@ WANTED = {
     MEMORY: {"nginx": 0.45, "Thumbor": 10.0},
     REDIS: {"Thumbor": 3.0, "Flask + Redis": 2.0},
 }
-
-NO_MEMORY = {"edge_bytes": 0} if "edge_bytes" in Settings.__dataclass_fields__ else {}
-"""Settings of a service that answers hits from Redis alone."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ def start_sides(stack: ExitStack, folder: Path, files: Path) -> Sides:
     for name in ("memory", "redis"):
         (folder / name).mkdir()
     whole = stack.enter_context(running_service(folder / "memory", workers=hit_peers.WORKERS))
-    settings = {"workers": hit_peers.WORKERS, "mongo_url": whole.mongo_url, **NO_MEMORY}
+    settings = {"workers": hit_peers.WORKERS, "mongo_url": whole.mongo_url, "edge_bytes": 0}
     plain = stack.enter_context(running_service(folder / "redis", **settings))
     with whole.client() as client:
         for path in files.iterdir():

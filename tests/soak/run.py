@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imagestore.settings import Settings
 from tests.bench import plots
 from tests.faults.load import authorization
 from tests.service import Service, running_service
@@ -24,7 +23,8 @@ from tests.soak.population import Population
 CONNECTIONS = 64
 WORKERS = 2
 REDIS_BYTES = 32 * 1024 * 1024
-"""So little that Redis is full, and evicts, long before the middle third; and the workers' memory too."""
+EDGE_BYTES = 4 * 1024 * 1024
+"""So little that Redis and the memory of the workers are full, and evict, long before the middle third."""
 
 SHOWN = 20
 METRICS = ("imagestore_fetch_total", "imagestore_renditions_total", "imagestore_redis_", "imagestore_edge_")
@@ -32,7 +32,7 @@ SETTINGS = {
     "workers": WORKERS,
     "redis_bytes": REDIS_BYTES,
     "upkeep": "on",
-    **({"edge_bytes": 4 * 1024 * 1024} if "edge_bytes" in Settings.__dataclass_fields__ else {}),
+    "edge_bytes": EDGE_BYTES,
     "access_log": "on",
     "audit_log": "off",
     "log_format": "json",
