@@ -7,7 +7,7 @@ from typing import Literal
 
 Kind = Literal["alias", "answer", "blob", "lease", "rate", "variants"]
 
-PREFIX = "imagestore:1:"
+PREFIX = "imagestore:2:"
 """Begins every Redis key. The number is the revision of keys and values; a new one lets the old expire."""
 
 LONGEST_NAME = 2048

@@ -45,6 +45,7 @@ class Replayer:
         self._listening: asyncio.Task[None] | None = None
         self._sender = Sender()
         self._hosts: set[bytes] = set()
+        self._flights: dict[tuple[bytes, str], asyncio.Task[Entry | None]] = {}
 
     def reply(
         self, method: bytes, target: bytes, fields: Iterable[Field], now: float, peer: Peer
@@ -70,24 +71,38 @@ class Replayer:
     async def fetch(
         self, method: bytes, target: bytes, asked: Asked, clock: Callable[[], float]
     ) -> Reply | None:
-        """From Redis, and into memory. `clock` is the event loop's."""
-        assert self._answers is not None
-        begun = time.monotonic_ns()
-        answer = await self._answers.read(target, asked.accept_class)
-        if answer is None:
+        """From Redis, and into memory. `clock` is the event loop's.
+
+        Who asks for the same meanwhile waits for the same look into Redis; but what this machine changed
+        since that began is looked up anew.
+        """
+        place = (target, asked.accept_class)
+        flight = self._flights.get(place)
+        if flight is None:
+            flight = asyncio.get_running_loop().create_task(self._find(*place, clock))
+            self._flights[place] = flight
+            flight.add_done_callback(lambda _: self._flights.pop(place, None))
+        entry = await asyncio.shield(flight)  # who leaves does not end it for the others
+        if entry is None or not self.memory.is_valid(entry):
             return None
-        now = clock()
-        fields = (*_fields_of(answer.head), (b"date", http_date(time.time()).encode()))
-        depends = Depends(self.memory.generations.slots_of(answer.names), begun)
-        entry = enter(target, asked.accept_class, fields, depends, now, self.freshness)
-        if entry is None:
-            return None
-        entry.body = answer.body
-        reply = self._sender.answer(entry, method, asked, now, "redis")
+        reply = self._sender.answer(entry, method, asked, clock(), "redis")
         if reply is not None:
             note_access(method, target, reply)
-        self.memory.put(entry)
         return reply
+
+    async def _find(self, target: bytes, accept_class: str, clock: Callable[[], float]) -> Entry | None:
+        assert self._answers is not None
+        begun = time.monotonic_ns()
+        answer = await self._answers.read(target, accept_class)
+        if answer is None:
+            return None
+        fields = (*_fields_of(answer.head), (b"date", http_date(time.time()).encode()))
+        depends = Depends(self.memory.generations.slots_of(answer.names), begun)
+        entry = enter(target, accept_class, fields, depends, clock(), self.freshness)
+        if entry is not None:
+            entry.body = answer.body
+            self.memory.put(entry)
+        return entry
 
     def keep(self, entry: Entry, source: Source) -> None:
         """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""

@@ -34,7 +34,7 @@ def test_it_is_bound_to_name_key_and_content() -> None:
     sealed = ENVELOPE.seal(b"b", b"name", b"body")
     assert ENVELOPE.open(b"nam", sealed) is None
     assert Envelope(b"other").open(b"name", sealed) is None
-    assert ENVELOPE.open(b"name", sealed.replace(b"\x01b", b"\x01a", 1)) is None
+    assert ENVELOPE.open(b"name", sealed.replace(b"\x02b", b"\x02a", 1)) is None
     # The border between name and body is sealed too.
     assert ENVELOPE.seal(b"b", b"ab", b"c")[10:26] != ENVELOPE.seal(b"b", b"a", b"bc")[10:26]
 

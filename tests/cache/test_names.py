@@ -10,7 +10,7 @@ pytestmark = pytest.mark.quick
 
 
 def test_keys_are_readable_and_differ_by_kind() -> None:
-    assert redis_key("alias", "bucket\0dir/ключ") == "imagestore:1:alias:bucket\0dir/ключ".encode()
+    assert redis_key("alias", "bucket\0dir/ключ") == "imagestore:2:alias:bucket\0dir/ключ".encode()
     assert redis_key("blob", "name") != redis_key("lease", "name")
 
 
@@ -23,6 +23,6 @@ def test_long_names_are_bounded_and_still_differ() -> None:
     one, other = redis_key("blob", stem + "a"), redis_key("blob", stem + "b")
     assert one != other
     assert len(one) < 256
-    assert one.startswith(b"imagestore:1:blob-long:xxx")
-    assert redis_key("blob", one.removeprefix(b"imagestore:1:blob-long:").decode()) != one
-    assert len(redis_key("blob", stem)) == LONGEST_NAME + len("imagestore:1:blob:")
+    assert one.startswith(b"imagestore:2:blob-long:xxx")
+    assert redis_key("blob", one.removeprefix(b"imagestore:2:blob-long:").decode()) != one
+    assert len(redis_key("blob", stem)) == LONGEST_NAME + len("imagestore:2:blob:")

@@ -288,7 +288,7 @@ def test_every_key_is_ours_and_expires(tier: Tier, redis: Redis) -> None:
     tier.try_lease("blob", 10)
     keys = redis.keys()
     assert len(keys) == 4
-    assert all(key.startswith(b"imagestore:1:") for key in keys)
+    assert all(key.startswith(b"imagestore:2:") for key in keys)
     assert all(0 < redis.pttl(key) <= 7 * 86_400_000 for key in keys)
     assert redis.pttl(redis_key("alias", "image")) > STALE_SECONDS * 1000
 

@@ -25,6 +25,7 @@ HOMES = {
     "pymongo": ("store/", "embedded/"),
     "gridfs": ("store/",),
     "bson": ("store/",),
+    "blake3": ("cache/",),
     "xxhash": ("store/",),
     "flask": ("web/", "app.py"),
     "flask_openapi3": ("web/", "app.py"),
