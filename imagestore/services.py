@@ -25,11 +25,15 @@ from imagestore.imaging.limits import Limits
 from imagestore.library.alerts import Alerts
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
+from imagestore.library.completion import Stock
 from imagestore.library.descriptions import Descriptions
 from imagestore.library.fetch import RENDERING_REVISION, Fetch
 from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
+from imagestore.library.listing import Listing
+from imagestore.library.multipart import Multipart
+from imagestore.library.objects import Objects
 from imagestore.library.plans import Plans
 from imagestore.library.proofs import Proofs, Workbench
 from imagestore.library.purge import Purge
@@ -53,7 +57,10 @@ from imagestore.store.disks import Disks
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import Inventory
 from imagestore.store.leases import Lease
+from imagestore.store.listings import Listings
 from imagestore.store.mongo import Mongo
+from imagestore.store.objects import Objects as Stored
+from imagestore.store.partwise import Partwise
 from imagestore.store.registry import Registry
 from imagestore.store.removals import Removals
 from imagestore.store.renditions import Renditions
@@ -95,15 +102,17 @@ class Services:
         self.fetch = Fetch(documents, registry, blobs, self.tier, aliases, self.metrics)
         self.plans = Plans(self.fetch, self.transformations, documents)
         self.descriptions, self.renderer = self._open_renderer(blobs, kept)
+        uploads = Uploads(self.mongo, blobs, documents)
+        room = Room(settings.upload_bytes, self.spool, settings.object_bytes)
         self.ingest = Ingest(
-            documents,
-            registry,
-            Uploads(self.mongo, blobs, documents),
-            self.decoders,
-            aliases,
-            room=Room(settings.upload_bytes, self.spool),
-            metrics=self.metrics,
+            documents, registry, uploads, self.decoders, aliases, room=room, metrics=self.metrics
         )
+        self.objects = Objects(
+            Stored(self.mongo, documents), documents, self.ingest, blobs, aliases, self.purge
+        )
+        stock = Stock(Partwise(self.mongo), uploads, documents, blobs, self.ingest, room)
+        self.multipart = Multipart(stock)
+        self.listing = Listing(Listings(self.mongo))
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
 

@@ -158,7 +158,13 @@ class Settings:
         "How much longer that may be while MongoDB cannot be asked; 0 for never.",
     )
     # imaging
-    upload_bytes: int = setting("imaging", 64 * MiB, integer(KiB, 4096 * MiB), "Largest upload.")
+    upload_bytes: int = setting("imaging", 64 * MiB, integer(KiB, 4096 * MiB), "Largest upload of a picture.")
+    object_bytes: int = setting(
+        "imaging",
+        5 * 1024 * MiB,
+        integer(KiB, 1024 * 1024 * MiB),
+        "Largest upload of what is kept as it is, and largest part of one in parts.",
+    )
     image_pixels: int = setting(
         "imaging", 50_000_000, integer(1, 10**9), "Most pixels of a picture, summed over its frames."
     )

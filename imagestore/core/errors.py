@@ -10,6 +10,11 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── InvalidBucketName          a bucket name breaks the naming rules
     │   ├── InvalidTransformation      a URL's transformation that cannot be read or carried out
     │   ├── FacesUnavailable           faces are asked for where nothing is installed that finds them
+    │   ├── NotAnImage                 a picture is wanted of what is kept as mere bytes
+    │   ├── BadDigest                  the body does not have the checksum that was announced
+    │   ├── InvalidPart                a part that was not uploaded, or is another by now
+    │   ├── InvalidPartOrder           parts are not in the order of their numbers
+    │   ├── PartTooSmall               a part but the last is under 5 MiB
     │   ├── LengthMismatch             the body is shorter or longer than it said it would be
     │   ├── UploadTooLarge             the body is over the upload limit
     │   ├── RequestTimeout             the head or the body of the request arrives too slowly
@@ -29,6 +34,7 @@ Each leaf has a `code`, which is what clients see and what each face maps to its
     │   ├── ImageNotFound
     │   ├── VersionNotFound
     │   ├── CredentialNotFound
+    │   ├── UploadNotFound             no upload in parts of that id, or none any more
     │   ├── TransformationNotFound     no named transformation of that name in the bucket
     │   └── RouteNotFound              no such path on this face
     ├── Conflict
@@ -89,6 +95,32 @@ class InvalidTransformation(InvalidRequest):
 
 class FacesUnavailable(InvalidRequest):
     code = "faces_unavailable"
+
+
+class NotAnImage(InvalidRequest):
+    code = "not_an_image"
+
+    @classmethod
+    def named(cls, key: str) -> NotAnImage:
+        return cls(
+            f"{key[:80]!r} is kept as it is, since it is no picture: ask for it without transformation."
+        )
+
+
+class BadDigest(InvalidRequest):
+    code = "bad_digest"
+
+
+class InvalidPart(InvalidRequest):
+    code = "invalid_part"
+
+
+class InvalidPartOrder(InvalidRequest):
+    code = "invalid_part_order"
+
+
+class PartTooSmall(InvalidRequest):
+    code = "part_too_small"
 
 
 class LengthMismatch(InvalidRequest):
@@ -160,7 +192,13 @@ class BucketNotFound(NotFound):
 
 
 class ImageNotFound(NotFound):
+    """`marker` is the id that S3 shows of the delete marker that hides it, if one does."""
+
     code = "image_not_found"
+
+    def __init__(self, message: str, marker: str | None = None) -> None:
+        super().__init__(message)
+        self.marker = marker
 
 
 class VersionNotFound(NotFound):
@@ -169,6 +207,10 @@ class VersionNotFound(NotFound):
 
 class CredentialNotFound(NotFound):
     code = "credential_not_found"
+
+
+class UploadNotFound(NotFound):
+    code = "upload_not_found"
 
 
 class TransformationNotFound(NotFound):

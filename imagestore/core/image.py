@@ -6,10 +6,17 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NewType
 
-from imagestore.core.errors import InvalidBucketName, InvalidKey, InvalidParameter, PreconditionFailed
+from imagestore.core.errors import (
+    ImageNotFound,
+    InvalidBucketName,
+    InvalidKey,
+    InvalidParameter,
+    PreconditionFailed,
+)
+from imagestore.core.objects import NULL_ID, Attributes, check_object_key, moment_of
 
 Digest = NewType("Digest", str)
 """SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
@@ -17,9 +24,8 @@ Digest = NewType("Digest", str)
 Visibility = Literal["public-read", "private"]
 VISIBILITIES: tuple[Visibility, ...] = ("public-read", "private")
 
-MAX_KEY_BYTES = 1024
-_LATEST = 253_402_300_799
-"""The last second of the year 9999: no date is later."""
+Accept = Literal["images", "any"]
+Versioning = Literal["off", "enabled", "suspended"]
 
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 255
@@ -52,6 +58,11 @@ class Facts:
     has_alpha: bool = False
     has_gps: bool = False
 
+    @classmethod
+    def of_no_image(cls, size: int) -> Facts:
+        """Of bytes that are kept as they are: nothing but their number."""
+        return cls(size, 0, 0, "")
+
 
 @dataclass(frozen=True, slots=True)
 class BlobRef:
@@ -65,7 +76,10 @@ class BlobRef:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One immutable revision of an image. `number` is Unix time in seconds, stepped to grow within a key."""
+    """One immutable revision of an image. `number` is Unix time in seconds, stepped to grow within a key.
+
+    `unversioned`: it is the one that its key has for as long as its bucket keeps no versions.
+    """
 
     bucket: str
     key: str
@@ -74,10 +88,27 @@ class Version:
     blob: BlobRef
     facts: Facts
     created: datetime
+    object: Attributes = field(default_factory=Attributes, hash=False)
+    unversioned: bool = False
 
     @property
     def digest(self) -> Digest:
         return self.blob.digest
+
+    @property
+    def is_image(self) -> bool:
+        """Whether its bytes were proven to be a picture; otherwise they are only kept."""
+        return bool(self.facts.format)
+
+    @property
+    def shown_id(self) -> str:
+        """The id that S3 shows."""
+        return NULL_ID if self.unversioned else self.version_id
+
+    @property
+    def etag(self) -> str:
+        """As S3 has it, without quotes. Where there is no MD5, one that no client takes for an MD5."""
+        return self.object.etag or f"{self.digest[:32]}-1"
 
     @property
     def modified(self) -> datetime:
@@ -86,20 +117,22 @@ class Version:
         `created` may be the same for two versions of a key, or go back with the clock: a client would keep
         the older one's bytes for the newer one's.
         """
-        return datetime.fromtimestamp(min(self.number, _LATEST), UTC)
+        return moment_of(self.number)
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """What a key names: the newest version with the tags and context that belong to the name.
 
-    `generation` grows with every write to the name, deletion included.
+    `generation` grows with every write to the name, deletion included. `replaced` are the numbers of the
+    versions that went with the write which this is the outcome of.
     """
 
     version: Version
     generation: int
     tags: tuple[str, ...] = ()
     context: Mapping[str, str] = field(default_factory=dict)
+    replaced: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def bucket(self) -> str:
@@ -112,14 +145,36 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A named container with its own policy. In a `strict` one only named or signed transformations are
-    made."""
+    """A named container with its own policy. In a `strict` one only named or signed transformations are made.
+
+    `owner` is the access key of who made it by S3, `region` None for the service's own, `documents` are texts
+    of the kinds in `core/objects.py`.
+    """
 
     name: str
     visibility: Visibility
     created: datetime
     generation: int = 1
     strict: bool = False
+    accept: Accept = "images"
+    versioning: Versioning = "enabled"
+    owner: str | None = None
+    region: str | None = None
+    documents: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def keeps_versions(self) -> bool:
+        return self.versioning == "enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a bucket is made; by default those of REST."""
+
+    accept: Accept = "images"
+    versioning: Versioning = "enabled"
+    owner: str | None = None
+    region: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +190,42 @@ class Condition:
     """What must hold of a name for a write to it to happen (RFC 9110, sections 13.1.1 and 13.1.2).
 
     `digests`: the current version has one of these digests (If-Match); `exists`: there is one at all
-    (`If-Match: *`), or, if False, there is none (`If-None-Match: *`).
+    (`If-Match: *`), or, if False, there is none (`If-None-Match: *`). By S3: its ETag is one of `etags`, it
+    was `modified` then, it has this `size`; that there is none at all is another error then.
     """
 
     exists: bool | None = None
     digests: tuple[Digest, ...] | None = None
+    etags: tuple[str, ...] | None = None
+    modified: datetime | None = None
+    size: int | None = None
 
     def check(self, image: Image | None) -> None:
-        """Raises PreconditionFailed when it does not hold of `image` (None: there is none)."""
-        digest = image.version.digest if image else None
-        if (self.exists is not None and self.exists != (image is not None)) or (
-            self.digests is not None and digest not in self.digests
+        """Raises PreconditionFailed when it does not hold of `image` (None: there is none), and ImageNotFound
+        for the conditions of S3 where there is none."""
+        version = image.version if image else None
+        digest = version.digest if version else None
+        if (
+            (self.exists is not None and self.exists != (version is not None))
+            or (self.digests is not None and digest not in self.digests)
+            or not self.fits(version)
         ):
             raise PreconditionFailed(
                 "The image is not in the state that If-Match or If-None-Match asked for: "
                 "look at it again, then decide."
             )
+
+    def fits(self, version: Version | None) -> bool:
+        """Whether the conditions of S3 hold. Raises ImageNotFound where there are some and no version."""
+        if (self.etags, self.modified, self.size) == (None, None, None):
+            return True
+        if version is None:
+            raise ImageNotFound("There is no such object, so it cannot be in the state that was asked for.")
+        return (
+            (self.etags is None or version.etag in self.etags)
+            and (self.modified is None or version.modified == self.modified.replace(microsecond=0))
+            and (self.size is None or version.blob.length == self.size)
+        )
 
 
 def check_bucket_name(name: str) -> str:
@@ -175,12 +250,7 @@ def check_key(key: str) -> str:
     UTF-8 text of 1 to 1024 bytes, no control character, no leading `/`, no `.` or `..` segment. The key is
     kept as sent: no case or Unicode folding, since there is no file system behind it.
     """
-    try:
-        size = len(key.encode())
-    except UnicodeEncodeError:
-        raise InvalidKey("A key must be valid UTF-8 text.") from None
-    if not 1 <= size <= MAX_KEY_BYTES:
-        raise InvalidKey(f"A key has 1 to {MAX_KEY_BYTES} bytes of UTF-8; this one has {size}.")
+    check_object_key(key)
     if _CONTROL.search(key):
         raise InvalidKey("A key cannot hold control characters, NUL, line breaks or undecodable bytes.")
     if key.startswith("/"):

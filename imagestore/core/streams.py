@@ -6,12 +6,13 @@ import hashlib
 import io
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from imagestore.core.checksums import NO_CHECKS, Checks, Sums
 from imagestore.core.errors import EmptyUpload, LengthMismatch, StoreUnavailable, UploadTooLarge
 from imagestore.core.image import Digest
 
@@ -82,11 +83,16 @@ class Blob:
 
 
 class Spool:
-    """A body taken in: its size, its digest, and the bytes, in memory or in a file that goes with it."""
+    """A body taken in: its size, its digest, and the bytes, in memory or in a file that goes with it.
 
-    def __init__(self, directory: Path | None = None) -> None:
+    `sums` are its MD5 and the checksums of `algorithms`, `checksums` those that it was held to.
+    """
+
+    def __init__(self, directory: Path | None = None, algorithms: Iterable[str] = ()) -> None:
         self._directory = directory
         self._hash = hashlib.sha256()
+        self.sums = Sums(algorithms)
+        self.checksums: dict[str, str] = {}
         self._buffer: bytearray | None = bytearray()
         self._file: IO[bytes] | None = None
         self.size = 0
@@ -94,6 +100,7 @@ class Spool:
 
     def write(self, data: bytes) -> None:
         self._hash.update(data)
+        self.sums.update(data)
         self.size += len(data)
         if len(self.head) < HEAD_BYTES:
             self.head = (self.head + data)[:HEAD_BYTES]
@@ -116,6 +123,10 @@ class Spool:
     @property
     def digest(self) -> Digest:
         return Digest(self._hash.hexdigest())
+
+    @property
+    def md5(self) -> str:
+        return self.sums.md5.hex()
 
     @property
     def path(self) -> Path | None:
@@ -159,17 +170,24 @@ class Spool:
 
 
 def spool(
-    source: Readable, *, limit: int, expected: int | None = None, directory: Path | None = None
+    source: Readable,
+    *,
+    limit: int,
+    expected: int | None = None,
+    directory: Path | None = None,
+    checks: Checks = NO_CHECKS,
+    empty: bool = False,
 ) -> Spool:
     """Read `source` to its end into a Spool, hashing on the way; the caller closes what it gets.
 
     `limit` and `expected` are bytes. Raises UploadTooLarge as soon as the limit is passed (nothing more is
-    read), LengthMismatch when the body does not have the `expected` size, EmptyUpload for no byte at all, and
-    StoreUnavailable when the disk does not take it.
+    read), LengthMismatch when the body does not have the `expected` size, BadDigest when it does not fit
+    `checks`, EmptyUpload for no byte at all unless it may be `empty`, and StoreUnavailable when the disk does
+    not take it.
     """
     if expected is not None and expected > limit:
         raise UploadTooLarge(_over_limit(limit))
-    spooled = Spool(directory)
+    spooled = Spool(directory, checks.algorithms)
     try:
         while data := source.read(READ_SIZE):
             with _disk():
@@ -180,7 +198,8 @@ def spool(
             raise LengthMismatch(
                 f"The body has {spooled.size} bytes where {expected} were announced: send it again, whole."
             )
-        if spooled.size == 0:
+        spooled.checksums = checks.hold(spooled.sums)
+        if spooled.size == 0 and not empty:
             raise EmptyUpload("The body is empty: send the image's bytes.")
         with _disk():
             spooled.flush()

@@ -13,6 +13,7 @@ from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.tier import Tier
 from imagestore.cache.values import Alias
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
+from imagestore.core.objects import Attributes
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,9 @@ MISSING_SECONDS = 10.0
 is not to fill Redis with them."""
 
 _ABSENT = {"absent": True}
+
+_OF_S3 = ("accept", "versioning", "owner", "region", "documents")
+_PLAIN = Bucket("", "private", datetime.fromtimestamp(0, UTC))
 
 SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
@@ -234,6 +238,7 @@ def _bucket_payload(bucket: Bucket) -> dict[str, Any]:
         "created": bucket.created.timestamp(),
         "generation": bucket.generation,
         "strict": bucket.strict,
+        **{name: getattr(bucket, name) for name in _OF_S3 if getattr(bucket, name) != getattr(_PLAIN, name)},
     }
 
 
@@ -244,16 +249,19 @@ def _payload(version: Version) -> dict[str, Any]:
         "created": version.created.timestamp(),
         "blob": _fields(version.blob),
         "facts": _fields(version.facts),
+        "object": {name: value for name, value in _fields(version.object).items() if value},
+        **({"unversioned": True} if version.unversioned else {}),
     }
 
 
-def _fields(value: BlobRef | Facts) -> dict[str, Any]:
+def _fields(value: BlobRef | Facts | Attributes) -> dict[str, Any]:
     """As `dataclasses.asdict`, which copies deep what needs no copy, on the way of every miss."""
     return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:
-    blob = payload["blob"]
+    blob, told = payload["blob"], payload.get("object", {})
+    sizes = tuple((count, size) for count, size in told.get("sizes", ()))
     return Version(
         bucket=bucket,
         key=key,
@@ -262,10 +270,13 @@ def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:
         blob=BlobRef(Digest(blob["digest"]), blob["file_id"], blob["length"], blob["chunk_size"]),
         facts=Facts(**payload["facts"]),
         created=datetime.fromtimestamp(payload["created"], UTC),
+        object=Attributes(**told | {"sizes": sizes}),
+        unversioned=payload.get("unversioned", False),
     )
 
 
 def _bucket(name: str, payload: dict[str, Any]) -> Bucket:
     created = datetime.fromtimestamp(payload["created"], UTC)
     strict = payload.get("strict", False)
-    return Bucket(name, payload["visibility"], created, payload["generation"], strict)
+    more = {name: payload[name] for name in _OF_S3 if name in payload}
+    return Bucket(name, payload["visibility"], created, payload["generation"], strict, **more)

@@ -35,6 +35,7 @@ from imagestore.store.blobs import Blobs
 from imagestore.store.holdings import Holdings
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.restoration import Restoration
+from imagestore.store.shapes import is_pointing
 from imagestore.store.snapshot import COLLECTIONS, Collection, Snapshot, line_of
 
 
@@ -115,7 +116,7 @@ class Backup:
         with Seen(self._target.workspace) as seen, files["versions"].open("rb") as file:
             self._target.add_documents(index, files)  # which may take the files away
             for row in read_documents(file, "versions"):
-                if seen.add(row["digest"]):
+                if not row.get("marker") and seen.add(row["digest"]):
                     progress.advance_bytes(self._copy(row, verify))
                 progress.advance(1, row["key"])
         self._target.finish(self._manifest(index))
@@ -186,7 +187,8 @@ def prune(target: FolderTarget, report: BackupReport) -> None:
     versions = target.folder / Index(report.id, {}, {}, {}).path("versions")
     with Seen(target.workspace) as named, versions.open("rb") as file:
         for row in read_documents(file, "versions"):
-            named.add(row["digest"])
+            if not row.get("marker"):
+                named.add(row["digest"])
         for digest in target.blobs():
             if digest not in named:
                 report.pruned += 1
@@ -202,5 +204,5 @@ def _pointed(images: Iterator[Document], versions: Iterator[Document]) -> Iterat
     for (bucket, key), group in itertools.groupby(versions, lambda row: (row["bucket"], row["key"])):
         while image is not None and (image["bucket"], image["key"]) < (bucket, key):
             image = next(images, None)
-        if image is not None and image["live"] and (image["bucket"], image["key"]) == (bucket, key):
+        if image is not None and is_pointing(image) and (image["bucket"], image["key"]) == (bucket, key):
             yield from (row for row in group if row["number"] <= image["number"])

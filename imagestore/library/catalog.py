@@ -6,22 +6,27 @@ from imagestore.core.errors import (
     BucketNotEmpty,
     BucketNotFound,
     ImageNotFound,
+    InvalidParameter,
     VersionNotFound,
 )
 from imagestore.core.image import (
+    Accept,
     Bucket,
     Condition,
     Image,
     Labels,
+    Terms,
     Version,
+    Versioning,
     Visibility,
     check_bucket_name,
 )
+from imagestore.core.objects import BUCKET_DOCUMENTS
 from imagestore.library.aliases import Aliases
 from imagestore.library.purge import Purge
 from imagestore.library.transformations import NamedTransformations
 from imagestore.store.documents import Documents
-from imagestore.store.registry import Registry
+from imagestore.store.registry import REST_TERMS, Registry
 
 
 class Catalog:
@@ -41,9 +46,11 @@ class Catalog:
         self._named = named
         self._purge = purge
 
-    def create_bucket(self, name: str, visibility: Visibility, *, strict: bool = False) -> Bucket:
+    def create_bucket(
+        self, name: str, visibility: Visibility, *, strict: bool = False, terms: Terms = REST_TERMS
+    ) -> Bucket:
         """Raises InvalidBucketName and BucketExists."""
-        bucket = self._registry.add_bucket(check_bucket_name(name), visibility, strict=strict)
+        bucket = self._registry.add_bucket(check_bucket_name(name), visibility, strict=strict, terms=terms)
         self._aliases.forget_bucket(name, bucket.generation)
         return bucket
 
@@ -55,20 +62,40 @@ class Catalog:
         return _bucket_or_raise(name, self._registry.find_bucket(name))
 
     def change_bucket(
-        self, name: str, *, visibility: Visibility | None = None, strict: bool | None = None
+        self,
+        name: str,
+        *,
+        visibility: Visibility | None = None,
+        strict: bool | None = None,
+        accept: Accept | None = None,
+        versioning: Versioning | None = None,
     ) -> Bucket:
-        """What is None stays as it is. Raises BucketNotFound.
+        """What is None stays as it is; versions, once kept, are never off again. Raises BucketNotFound.
 
         When it returns, no worker decides by the old policy, unless Redis was out of reach: then one may, for
         as long as an alias is believed after it is back.
         """
-        changed = self._registry.change_bucket(name, visibility=visibility, strict=strict)
+        if versioning == "off":
+            raise InvalidParameter("Versioning that was on can only be suspended.")
+        changed = self._registry.change_bucket(
+            name, visibility=visibility, strict=strict, accept=accept, versioning=versioning
+        )
         bucket = _bucket_or_raise(name, changed)
         self._aliases.forget_bucket(name, bucket.generation)
         return bucket
 
+    def set_document(self, name: str, kind: str, text: str | None) -> Bucket:
+        """Give a bucket one of its texts, or take it away. Raises BucketNotFound, and InvalidParameter for
+        one that is too long."""
+        most = BUCKET_DOCUMENTS[kind]
+        if text is not None and len(text.encode()) > most:
+            raise InvalidParameter(f"A bucket's {kind} has at most {most} bytes.")
+        bucket = _bucket_or_raise(name, self._registry.set_document(name, kind, text))
+        self._aliases.forget_bucket(name, bucket.generation)
+        return bucket
+
     def delete_bucket(self, name: str) -> None:
-        """Raises BucketNotFound, and BucketNotEmpty while it has images.
+        """Raises BucketNotFound, and BucketNotEmpty while it has images, older versions or delete markers.
 
         The name goes first and comes back if an image is found: an upload that ends in between looks for
         its bucket again, so one of the two always sees the other.
@@ -121,10 +148,8 @@ class Catalog:
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
     ) -> list[Version]:
         """Newest first, below the number `before`. Raises ImageNotFound when there is no such image."""
-        versions = self._documents.list_versions(bucket, key, before=before, limit=limit)
-        if not versions:
-            self.image(bucket, key)
-        return versions
+        self.image(bucket, key)
+        return self._documents.list_versions(bucket, key, before=before, limit=limit)
 
     def version(self, bucket: str, key: str, number: int) -> Version:
         """Raises VersionNotFound."""
@@ -153,7 +178,9 @@ def _bucket_or_raise(name: str, bucket: Bucket | None) -> Bucket:
 
 
 def _not_empty(name: str) -> BucketNotEmpty:
-    return BucketNotEmpty(f"Bucket {name!r} still has images: delete them first.")
+    return BucketNotEmpty(
+        f"Bucket {name!r} still has images, or versions of deleted ones: delete them first."
+    )
 
 
 def _no_image(bucket: str, key: str) -> ImageNotFound:

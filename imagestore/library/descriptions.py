@@ -9,6 +9,7 @@ from typing import Any
 
 from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
+from imagestore.core.errors import NotAnImage
 from imagestore.core.image import Version
 from imagestore.imaging.geometry import Box
 from imagestore.imaging.jobs import Description
@@ -28,7 +29,7 @@ class Descriptions:
         self._flights = Flights(tier)
 
     def faces(self, version: Version) -> tuple[Box, ...]:
-        """Boxes in pixels of the picture upright. Raises FacesUnavailable, and as `DecoderPool.ask`."""
+        """Boxes in pixels of the picture upright. Raises FacesUnavailable, NotAnImage, and as decoders do."""
         return tuple(Box(*box) for box in self._fact(version, FACES))
 
     def describe(self, version: Version, wanted: Iterable[str]) -> dict[str, Any]:
@@ -36,6 +37,8 @@ class Descriptions:
         return {name: self._fact(version, name) for name in wanted}
 
     def _fact(self, version: Version, fact: str) -> Any:
+        if not version.is_image:
+            raise NotAnImage.named(version.key)
         name = f"{version.digest}/-{fact}/json/{RENDERING_REVISION}"
 
         def make() -> bytes:

@@ -198,11 +198,12 @@ class Fsck:
         return found
 
     def _check_blobs(self, page: Sequence[VersionRecord]) -> Found[VersionRecord]:
-        files = {file.file_id for file in self._inventory.find_files({each.blob.file_id for each in page})}
+        wanted = {each.blob.file_id for each in page if each.blob is not None}
+        files = {file.file_id for file in self._inventory.find_files(wanted)}
         return [
             (version, Finding(Kind.BLOB_MISSING, show(version), f"its file {version.blob.file_id} is gone"))
             for version in page
-            if version.blob.file_id not in files
+            if version.blob is not None and version.blob.file_id not in files
         ]
 
     def _check_names(self, page: Sequence[NameRecord]) -> Found[NameRecord]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from imagestore.core.errors import ImageNotFound, InvalidTransformation
+from imagestore.core.errors import ImageNotFound, InvalidTransformation, NotAnImage
 from imagestore.core.image import Bucket, Digest, Version
 from imagestore.core.telemetry import Timings
 from imagestore.core.transformation.parsing import Transformation
@@ -105,8 +105,11 @@ class Plans:
     def draw(self, found: Found, expanded: Transformation, accept: str, timings: Timings) -> Plan:
         """The plan for an image that was found, to be sent to a client with that `Accept` header.
 
-        Raises ImageNotFound for a layer that is not there, InvalidTransformation for what is too much.
+        Raises ImageNotFound for a layer that is not there, NotAnImage for what is kept as it is, and
+        InvalidTransformation for what is too much.
         """
+        if not found.version.is_image:
+            raise NotAnImage.named(found.version.key)
         text = expanded.canonical()
         labelled = asks_labels(expanded)
         tags, context = self._labels(found.version) if labelled else ((), {})
@@ -132,6 +135,9 @@ class Plans:
             raise InvalidTransformation(f"A transformation lays at most {MOST_LAYERS} images over another.")
         allowed: Callable[[Bucket], None] = lambda _: None  # noqa: E731 - it was asked for the image itself
         layers = {key: self._fetch.resolve(bucket.name, key, None, allowed, timings) for key in keys}
+        for key, each in layers.items():
+            if not each.version.is_image:
+                raise NotAnImage.named(key)
         if sum(each.version.blob.length for each in layers.values()) > MOST_LAYER_BYTES:
             raise InvalidTransformation(
                 f"All images that are laid over one have {MOST_LAYER_BYTES >> 20} MiB at most together: use "

@@ -116,8 +116,11 @@ class Restore:
         """A batch of versions at a time, newest first: so the image points at its newest at once."""
         change: Change | None = None
         while batch := list(itertools.islice(versions, BATCH)):
-            brought = []
+            brought: list[tuple[Document, BlobRef | None]] = []
             for version in batch:
+                if version.get("marker"):
+                    brought.append((version, None))
+                    continue
                 ref, size = bytes_in.bring(version)
                 progress.advance_bytes(size)
                 if ref is not None:
@@ -132,7 +135,7 @@ class Restore:
         else:  # deleted, or all its bytes are lost: its numbers are spent all the same
             self._note(row, [], self._names.put_back(row, []))
 
-    def _note(self, row: Document, brought: list[tuple[Document, BlobRef]], done: PutBack) -> None:
+    def _note(self, row: Document, brought: list[tuple[Document, BlobRef | None]], done: PutBack) -> None:
         report = self._report
         for version, _ in brought:
             what = f"{row['bucket']}/{row['key']} v{version['number']}"

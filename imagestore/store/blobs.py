@@ -209,7 +209,8 @@ class Draft:
     def write(self, session: ClientSession) -> None:
         """The file. Raises Swept when not all chunks are there any more."""
         first = {"files_id": self._id, "n": 0}
-        if not self._chunks.update_one(first, {"$set": {"kept": True}}, session=session).matched_count:
+        kept = {"$set": {"kept": True}}
+        if self.ref.length and not self._chunks.update_one(first, kept, session=session).matched_count:
             raise Swept
         file = {
             "_id": self._id,
@@ -276,7 +277,8 @@ def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
             if not data:
                 break
             yield document(number, data)
-    yield document(0, first)
+    if first:  # a file of no bytes has no chunks
+        yield document(0, first)
 
 
 def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Hashable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bson import ObjectId
@@ -14,13 +11,18 @@ from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Image, Labels, Version
+from imagestore.core.objects import Marker, make_version_id
 from imagestore.store.blobs import Swept, renewal
 from imagestore.store.mongo import Document, Mongo
-from imagestore.store.names import look_up, look_up_version
+from imagestore.store.names import is_hidden, look_up, look_up_version, successor, take_unversioned
+from imagestore.store.naming import Naming, Present
 from imagestore.store.shapes import (
     Place,
+    condition_filter,
+    is_pointing,
     label_fields,
-    pointer_fields,
+    pointing,
+    read_entry,
     read_image,
     read_place,
     read_version,
@@ -28,28 +30,6 @@ from imagestore.store.shapes import (
 )
 
 PUBLISH_TRIES = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """The name that a version is to have, and what else an upload asks for."""
-
-    bucket: str
-    key: str
-    labels: Labels = field(default_factory=Labels)
-    condition: Condition = field(default_factory=Condition)
-
-    def turns(self, digest: Digest) -> tuple[Hashable, Hashable]:
-        """What a transaction changes that gives bytes of this digest the name: the name, then the claim."""
-        return (self.bucket, self.key), digest
-
-
-@dataclass(frozen=True, slots=True)
-class Present:
-    """What there is under a name: the image, if it lives, and the last number that was given out."""
-
-    image: Image | None
-    last_number: int
 
 
 class Documents:
@@ -88,22 +68,26 @@ class Documents:
         return self._mongo.find_behind(lambda database: look_up_version(database, bucket, key, number))
 
     def find_version(self, bucket: str, key: str, number: int) -> Version | None:
+        """None also while a delete marker is the newest of its name."""
         with self._mongo.reading():
             document = self._versions.find_one({"bucket": bucket, "key": key, "number": number})
-        return read_version(document) if document else None
+            if document is None or document.get("marker") or is_hidden(self._mongo.database, bucket, key):
+                return None
+        return read_version(document)
 
     def find_facts(self, digest: Digest) -> Facts | None:
-        """The facts of the bytes with this digest, as any version of them has it."""
+        """The facts of the picture with this digest, as any version of it has them."""
         with self._mongo.reading():
             document = self._versions.find_one({"digest": digest}, {"facts": 1})
-        return Facts(**document["facts"]) if document else None
+        # Of bytes that are kept as they are there can be any number of versions: only one is looked at.
+        return Facts(**document["facts"]) if document and document["facts"]["format"] else None
 
     def list_images(
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
     ) -> list[Image]:
         """At most `limit` images in the byte order of their keys, from behind the key `after` on."""
         key: Document = {"$gt": after, "$gte": prefix}
-        beyond = _successor(prefix)
+        beyond = successor(prefix)
         if beyond is not None:
             key["$lt"] = beyond
         selection: Document = {"bucket": bucket, "key": key, "live": True}
@@ -116,8 +100,8 @@ class Documents:
     def list_versions(
         self, bucket: str, key: str, *, before: int | None = None, limit: int = 100
     ) -> list[Version]:
-        """At most `limit` versions, newest first, from below the number `before` on."""
-        selection: Document = {"bucket": bucket, "key": key}
+        """At most `limit` versions, newest first, from below the number `before` on; no delete markers."""
+        selection: Document = {"bucket": bucket, "key": key, "marker": None}
         if before is not None:
             selection["number"] = {"$lt": before}
         with self._mongo.reading():
@@ -125,8 +109,12 @@ class Documents:
         return [read_version(document) for document in found]
 
     def has_images(self, bucket: str) -> bool:
+        """Whether there is anything in the bucket, older versions and delete markers included."""
         with self._mongo.reading():
-            return self._images.find_one({"bucket": bucket, "live": True}, {"_id": 1}) is not None
+            return (
+                self._images.find_one({"bucket": bucket, "live": True}, {"_id": 1}) is not None
+                or self._versions.find_one({"bucket": bucket}, {"_id": 1}) is not None
+            )
 
     def publish(self, naming: Naming, blob: BlobRef, facts: Facts) -> Image | None:
         """Make a version of `blob` and its image's newest, in one transaction; return the image it became.
@@ -158,34 +146,48 @@ class Documents:
         naming.condition.check(image)
         newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
         last = max(document["last_number"] if document else 0, newest["number"] if newest else 0)
-        return Present(image, last)
+        return Present(image, last, hidden=document is not None and document.get("marker", False))
 
     def point(
         self, naming: Naming, present: Present, blob: BlobRef, facts: Facts, session: ClientSession
     ) -> Image:
         """Insert the version and point its image there; return the image that it becomes by the commit.
 
-        A blob that is the newest already makes no version; only the labels change. DuplicateKeyError, here or
-        at the commit: another made the name or took the number first.
+        A blob that is the newest already makes no version, unless renewed; only the labels change. Raises
+        DuplicateKeyError, here or at the commit, when another was first.
         """
-        bucket, key, image = naming.bucket, naming.key, present.image
-        change: Document = {"$set": label_fields(naming.labels), "$inc": {"generation": 1}}
-        if image is None or image.version.digest != blob.digest:
+        image, replaced, labels = present.image, None, label_fields(naming.labels)
+        change: Document = {"$inc": {"generation": 1}}
+        if naming.renewed or image is None or image.version.digest != blob.digest:
+            if naming.unversioned:
+                replaced = take_unversioned(self._versions, naming.bucket, naming.key, session)
             now = datetime.now(UTC).replace(microsecond=0)
             number = max(int(now.timestamp()), present.last_number + 1)
-            version = Version(bucket, key, number, secrets.token_hex(16), blob, facts, now)
+            version = Version(
+                naming.bucket,
+                naming.key,
+                number,
+                make_version_id(number),
+                blob,
+                facts,
+                now,
+                naming.attributes,
+                naming.unversioned,
+            )
             self._versions.insert_one(version_document(version), session=session)
-            change["$set"] |= pointer_fields(version)
-            change["$max"] = {"last_number": number}
+            change |= pointing(version) | {"$max": {"last_number": number}}
+            if present.hidden:  # what was deleted does not lend its labels to what comes after
+                change["$unset"] |= {name: "" for name in ("tags", "context") if name not in labels}
+        change["$set"] = change.get("$set", {}) | labels
         after = self._images.find_one_and_update(
-            {"bucket": bucket, "key": key},
+            {"bucket": naming.bucket, "key": naming.key},
             change,
             upsert=True,
             return_document=ReturnDocument.AFTER,
             session=session,
         )
         assert after is not None  # an upsert has something to return
-        return read_image(after)
+        return naming.complete(session, read_image(after), replaced)
 
     def _hold(self, blob: BlobRef, session: ClientSession) -> None:
         claim = {"_id": blob.digest, "file_id": ObjectId(blob.file_id)}
@@ -197,7 +199,7 @@ class Documents:
         fields = label_fields(labels)
         with self._mongo.writing():
             after = self._images.find_one_and_update(
-                {"bucket": bucket, "key": key} | _filter(condition, living=True),
+                {"bucket": bucket, "key": key} | condition_filter(condition, living=True),
                 # With nothing to set, a majority still says whether the image is as the condition has it.
                 {"$set": fields, "$inc": {"generation": 1}} if fields else {"$set": {"live": True}},
                 return_document=ReturnDocument.AFTER,
@@ -207,7 +209,7 @@ class Documents:
             return None
         return read_image(after)
 
-    def withdraw(self, version: Version) -> int | None:
+    def withdraw(self, version: Version | Marker) -> int | None:
         """Remove one version, in one transaction; return its image's generation, None without an image.
 
         If it is its image's newest, the one below becomes that, and the image goes with its last one. The
@@ -221,30 +223,33 @@ class Documents:
             if image is None:
                 return None
             change: Document = {"$inc": {"generation": 1}}
-            if image["live"] and image["number"] == version.number:
+            if is_pointing(image) and image["number"] == version.number:
                 below = self._versions.find_one(
                     name | {"number": {"$lt": version.number}},
                     sort=[("number", DESCENDING)],
                     session=session,
                 )
-                change |= _burial() if below is None else {"$set": pointer_fields(read_version(below))}
+                change |= pointing(read_entry(below) if below is not None else None)
             self._images.update_one(name, change, session=session)
             return int(image["generation"]) + 1
 
         return self._mongo.transact(remove)
 
     def bury(self, bucket: str, key: str, condition: Condition) -> tuple[list[int], int] | None:
-        """Take a name away with all its versions, in one transaction.
+        """Take a name away with all its versions, in one transaction; also what a delete marker hides.
 
         Returns the versions' numbers and the name's generation, None if there was no such image. Raises
         PreconditionFailed.
         """
         name = {"bucket": bucket, "key": key}
+        there = condition_filter(condition, living=True)
+        if condition == Condition():
+            there = {"$or": [there, {"marker": True}]}
 
         def remove(session: ClientSession) -> tuple[list[int], int] | None:
             after = self._images.find_one_and_update(
-                name | _filter(condition, living=True),
-                _burial() | {"$inc": {"generation": 1}},
+                name | there,
+                pointing(None) | {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
                 session=session,
             )
@@ -258,32 +263,3 @@ class Documents:
         if buried is None:
             condition.check(self.find_image(bucket, key))
         return buried
-
-
-def _filter(condition: Condition, *, living: bool = False) -> Document:
-    """The condition as a part of an update's filter, so that it holds at the moment of the write.
-
-    `living`: only what is there is to be changed. Conditions that no image can meet match none.
-    """
-    states = {True} if living or condition.digests is not None else {False, True}
-    if condition.exists is not None:
-        states &= {condition.exists}
-    wanted: Document = {"live": {"$in": sorted(states)}}
-    if condition.digests is not None:
-        wanted["digest"] = {"$in": list(condition.digests)}
-    return wanted
-
-
-def _burial() -> Document:
-    """What makes a tombstone of an image: the numbers stay, the facts and labels go."""
-    gone = ("digest", "file_id", "length", "chunk_size", "facts", "version_id", "tags", "context")
-    return {"$set": {"live": False, "buried": datetime.now(UTC)}, "$unset": dict.fromkeys(gone, "")}
-
-
-def _successor(prefix: str) -> str | None:
-    """The least text behind all that begin with `prefix`, in the order of code points; None if none is."""
-    for at in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[at]) + 1
-        if code <= 0x10FFFF:
-            return prefix[:at] + chr(0xE000 if 0xD800 <= code <= 0xDFFF else code)
-    return None

@@ -13,6 +13,7 @@ from pymongo import ASCENDING
 from imagestore.core.image import BlobRef, Digest
 from imagestore.store.chunks import LEAST_FILE_ID, Chunks, object_ids
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.shapes import is_pointing, read_blob
 
 PAGE = 200
 """Documents in one query."""
@@ -48,13 +49,14 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
-    """A version, or what an image's document says of the one that it points to."""
+    """A version, or what an image's document says of the one that it points to. A delete marker has no
+    `blob`."""
 
     version_id: str
     bucket: str
     key: str
     number: int
-    blob: BlobRef
+    blob: BlobRef | None
     created: datetime
 
     @property
@@ -64,7 +66,7 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class NameRecord:
-    """An image's document. `pointed` is the version it points to, None for a tombstone."""
+    """An image's document. `pointed` is the version or delete marker it points to, None for a tombstone."""
 
     bucket: str
     key: str
@@ -200,7 +202,7 @@ def _version(document: Document, version_id: str) -> VersionRecord:
         bucket=document["bucket"],
         key=document["key"],
         number=document["number"],
-        blob=BlobRef(document["digest"], document["file_id"], document["length"], document["chunk_size"]),
+        blob=None if document.get("marker") else read_blob(document),
         created=document["created"],
     )
 
@@ -209,7 +211,7 @@ def _name(document: Document) -> NameRecord:
     return NameRecord(
         bucket=document["bucket"],
         key=document["key"],
-        pointed=_version(document, document["version_id"]) if document["live"] else None,
+        pointed=_version(document, document["version_id"]) if is_pointing(document) else None,
         last_number=document["last_number"],
         generation=document["generation"],
         buried=document.get("buried", datetime.fromtimestamp(0, UTC)),

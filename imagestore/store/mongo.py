@@ -54,6 +54,7 @@ MAX_STALENESS = 90
 INDEXES: dict[str, list[IndexModel]] = {
     "images": [
         IndexModel([("bucket", ASCENDING), ("key", ASCENDING)], unique=True, name="name"),
+        IndexModel([("bucket", ASCENDING), ("live", ASCENDING), ("key", ASCENDING)], name="live"),
         IndexModel([("bucket", ASCENDING), ("tags", ASCENDING), ("key", ASCENDING)], name="tag"),
         IndexModel([("file_id", ASCENDING)], name="file"),
     ],
@@ -67,6 +68,16 @@ INDEXES: dict[str, list[IndexModel]] = {
     "claims": [IndexModel([("file_id", ASCENDING)], name="file")],
     "blobs.files": [IndexModel([("filename", ASCENDING), ("uploadDate", ASCENDING)])],
     "blobs.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
+    "uploads": [
+        IndexModel([("bucket", ASCENDING), ("key", ASCENDING), ("_id", ASCENDING)], name="name"),
+        IndexModel([("begun", ASCENDING)], name="begun"),
+    ],
+    "parts.files": [
+        IndexModel(
+            [("metadata.upload", ASCENDING), ("metadata.number", ASCENDING)], unique=True, name="number"
+        ),
+    ],
+    "parts.chunks": [IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)],
     "renditions.files": [
         IndexModel([("filename", ASCENDING)], unique=True, name="name"),
         IndexModel([("metadata.digests", ASCENDING)], name="digests"),

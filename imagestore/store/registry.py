@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,10 @@ from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import BucketExists
-from imagestore.core.image import Bucket, Visibility
+from imagestore.core.image import Accept, Bucket, Terms, Versioning, Visibility
 from imagestore.store.mongo import Document, Mongo
+
+REST_TERMS = Terms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +36,18 @@ class Registry:
         self._buckets = mongo.collection("buckets")
         self._credentials = mongo.collection("credentials")
 
-    def add_bucket(self, name: str, visibility: Visibility, *, strict: bool = False) -> Bucket:
+    def add_bucket(
+        self, name: str, visibility: Visibility, *, strict: bool = False, terms: Terms = REST_TERMS
+    ) -> Bucket:
         """Raises BucketExists. The generation of a name that was used before goes on from where it was."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        fields = {"live": True, "visibility": visibility, "created": now, "strict": strict}
+        now = datetime.now(UTC)
+        made = now.replace(microsecond=0)
+        fields = {"live": True, "visibility": visibility, "created": made, "strict": strict} | asdict(terms)
         try:
             with self._mongo.writing(DuplicateKeyError):
                 document = self._buckets.find_one_and_update(
                     {"_id": name, "live": False},
-                    {"$set": fields, "$inc": {"generation": 1}},
+                    {"$set": fields, "$unset": {"documents": ""}, "$inc": {"generation": 1}},
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
@@ -51,6 +56,11 @@ class Registry:
                 f"There is a bucket {name!r} already: use it, or choose another name."
             ) from None
         assert document is not None  # an upsert has something to return
+        if (
+            document["generation"] > 1
+        ):  # what was begun in a bucket that had the name before is not this one's
+            with self._mongo.writing():
+                self._mongo.collection("uploads").delete_many({"bucket": name, "begun": {"$lt": now}})
         return read_bucket(document)
 
     def find_bucket(self, name: str) -> Bucket | None:
@@ -63,15 +73,33 @@ class Registry:
             return [read_bucket(each) for each in self._buckets.find({"live": True}).sort("_id", ASCENDING)]
 
     def change_bucket(
-        self, name: str, *, visibility: Visibility | None = None, strict: bool | None = None
+        self,
+        name: str,
+        *,
+        visibility: Visibility | None = None,
+        strict: bool | None = None,
+        accept: Accept | None = None,
+        versioning: Versioning | None = None,
     ) -> Bucket | None:
         """What is None stays as it is."""
-        given = {"visibility": visibility, "strict": strict}
+        given = {"visibility": visibility, "strict": strict, "accept": accept, "versioning": versioning}
         fields = {field: value for field, value in given.items() if value is not None}
         with self._mongo.writing():
             document = self._buckets.find_one_and_update(
                 {"_id": name, "live": True},
                 {"$set": fields, "$inc": {"generation": 1}} if fields else {"$inc": {"generation": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return read_bucket(document) if document else None
+
+    def set_document(self, name: str, kind: str, text: str | None) -> Bucket | None:
+        """Give the bucket a text of that kind, or take it away; None if there is no such bucket."""
+        field = f"documents.{kind}"
+        change = {"$unset": {field: ""}} if text is None else {"$set": {field: text}}
+        with self._mongo.writing():
+            document = self._buckets.find_one_and_update(
+                {"_id": name, "live": True},
+                change | {"$inc": {"generation": 1}},
                 return_document=ReturnDocument.AFTER,
             )
         return read_bucket(document) if document else None
@@ -119,6 +147,11 @@ def read_bucket(document: Document) -> Bucket:
         created=document["created"],
         generation=document["generation"],
         strict=document.get("strict", False),
+        accept=document.get("accept", "images"),
+        versioning=document.get("versioning", "enabled"),
+        owner=document.get("owner"),
+        region=document.get("region"),
+        documents=dict(document.get("documents", ())),
     )
 
 

@@ -17,10 +17,17 @@ from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Digest
 from imagestore.store.blobs import renewal
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.shapes import is_pointing, pointing, read_entry
 
 TRIES = 20
-_OF_A_VERSION = ("number", "created", "digest", "length", "facts")
-_OF_THE_LIVING = ("digest", "length", "facts", "version_id", "tags", "context")
+_OF_A_POINTER = ("digest", "length", "facts", "object", "version_id", "unversioned", "marker")
+_LABELS = ("tags", "context")
+
+
+_OF_BYTES = ("digest", "file_id", "length", "chunk_size", "facts", "object")
+
+Brought = tuple[Document, BlobRef | None]
+"""A version, and where its bytes lie; a delete marker has none."""
 
 
 class Change(StrEnum):
@@ -107,19 +114,19 @@ class Restoration:
                     astray, {"$set": {"file_id": ref.file_id, "chunk_size": ref.chunk_size}}
                 )
 
-    def put_back(self, row: Document, versions: Sequence[tuple[Document, BlobRef]]) -> PutBack:
+    def put_back(self, row: Document, versions: Sequence[Brought]) -> PutBack:
         """Put versions of an image back, with number, id and time, and the image, in one transaction.
 
-        `versions` come newest first, each with where its bytes lie; none makes a tombstone. An image that
-        points at the newest of them or beyond stays as it is; one that points before it, or was deleted,
-        becomes what the row says. The last number that was given out only ever grows. The claims of the
-        bytes are renewed in the same transaction, as an upload does, so that no sweep comes in between.
+        `versions` come newest first, each with where its bytes lie, if it has any; none makes a tombstone. An
+        image that points at the newest of them or beyond stays as it is; one that points before it, or was
+        deleted, becomes what the row says. The last number that was given out only ever grows. The claims of
+        the bytes are renewed in the same transaction, as an upload does, so that no sweep comes in between.
         """
 
         def write(session: ClientSession) -> PutBack:
             done = PutBack()
             good = self._sorted_out(row, versions, done, session)
-            fresh = [version | asdict(ref) for version, ref in good if version["_id"] in done.added]
+            fresh = [_whole(version, ref) for version, ref in good if version["_id"] in done.added]
             if fresh and not self._dry_run:
                 self._versions.insert_many(fresh, session=session)
             done.pointed = bool(good)
@@ -135,7 +142,7 @@ class Restoration:
                 continue  # another took a number or made the name first
         raise _contention()
 
-    def _has_all(self, row: Document, versions: Sequence[tuple[Document, BlobRef]]) -> bool:
+    def _has_all(self, row: Document, versions: Sequence[Brought]) -> bool:
         """Whether there is nothing to put back: known by a look, where a transaction takes far longer."""
         name = {"bucket": row["bucket"], "key": row["key"]}
         wanted = {version["_id"]: version["number"] for version, _ in versions}
@@ -143,27 +150,31 @@ class Restoration:
             image = self._images.find_one(name)
             if image is None or image["last_number"] < row["last_number"]:
                 return False
-            if wanted and not (image["live"] and image["number"] >= max(wanted.values())):
+            if wanted and not (is_pointing(image) and image["number"] >= max(wanted.values())):
                 return False
             return self._versions.count_documents({"_id": {"$in": list(wanted)}}) == len(wanted)
 
     def _sorted_out(
         self,
         row: Document,
-        versions: Sequence[tuple[Document, BlobRef]],
+        versions: Sequence[Brought],
         done: PutBack,
         session: ClientSession,
-    ) -> list[tuple[Document, BlobRef]]:
-        """The versions that are there or can be: their number is theirs, and their bytes are still there."""
+    ) -> list[Brought]:
+        """The versions that are there or can be: their number is theirs, so is the place of the unversioned
+        one, and their bytes are still there."""
         name = {"bucket": row["bucket"], "key": row["key"]}
         numbers = {"number": {"$in": [version["number"] for version, _ in versions]}}
         found = self._versions.find(name | numbers, {"number": 1}, session=session)
         there = {each["number"]: each["_id"] for each in found}
-        good, held = [], dict[BlobRef, bool]()
+        plain = self._versions.find_one(name | {"unversioned": True}, {"_id": 1}, session=session)
+        good, held = [], dict[BlobRef | None, bool]({None: True})
         for version, ref in versions:
             holder = there.get(version["number"])
+            if holder is None and version.get("unversioned") and plain is not None:
+                holder = plain["_id"]
             if holder is None:
-                if ref not in held:
+                if ref is not None and ref not in held:
                     held[ref] = self._hold(ref, session)
                 (done.added if held[ref] else done.swept).add(version["_id"])
             elif holder != version["_id"]:
@@ -179,9 +190,7 @@ class Restoration:
         claim = {"_id": ref.digest, "file_id": ObjectId(ref.file_id)}
         return self._claims.update_one(claim, renewal(), session=session).matched_count == 1
 
-    def _point(
-        self, row: Document, newest: tuple[Document, BlobRef] | None, session: ClientSession
-    ) -> tuple[Change, int]:
+    def _point(self, row: Document, newest: Brought | None, session: ClientSession) -> tuple[Change, int]:
         name = {"bucket": row["bucket"], "key": row["key"]}
         current = self._images.find_one(name, session=session)
         fields = _fields(row, newest)
@@ -189,7 +198,7 @@ class Restoration:
             change, generation = Change.ADDED, row["generation"]
             update: Document = fields | {"generation": generation}
             gone: Document = {}
-        elif newest is None or (current["live"] and current["number"] >= newest[0]["number"]):
+        elif newest is None or (is_pointing(current) and current["number"] >= newest[0]["number"]):
             change, generation = Change.KEPT, current["generation"]
             update, gone = {"last_number": max(current["last_number"], row["last_number"])}, {}
             if update["last_number"] == current["last_number"]:
@@ -199,7 +208,7 @@ class Restoration:
             generation = max(current["generation"], row["generation"]) + 1
             last = max(current["last_number"], row["last_number"])
             update = fields | {"generation": generation, "last_number": last}
-            gone = {field: "" for field in ("buried", "tags", "context") if field not in fields}
+            gone = {field: "" for field in ("buried", *_OF_BYTES, *_LABELS, "marker") if field not in fields}
         if not self._dry_run:
             whole = {"$set": update} | ({"$unset": gone} if gone else {})
             self._images.update_one(name, whole, upsert=True, session=session)
@@ -224,15 +233,18 @@ class Restoration:
             return self._mongo.collection(collection).update_one(seen, update).matched_count == 1
 
 
-def _fields(row: Document, newest: tuple[Document, BlobRef] | None) -> Document:
+def _fields(row: Document, newest: Brought | None) -> Document:
     """An image's document but for its name and generation."""
-    kept: Document = _without(row, ("bucket", "key", "generation"))
+    kept: Document = _without(row, ("bucket", "key", "generation", *_OF_A_POINTER))
     if newest is None:
         tombstone = {"live": False, "number": row.get("number", 0), "buried": row.get("buried", _now())}
-        return _without(kept, _OF_THE_LIVING) | tombstone
-    version, ref = newest
-    pointer = {name: version[name] for name in _OF_A_VERSION}
-    return _without(kept, ("buried",)) | pointer | asdict(ref) | {"version_id": version["_id"], "live": True}
+        return _without(kept, _LABELS) | tombstone
+    pointer: Document = pointing(read_entry(_whole(*newest)))["$set"]
+    return _without(kept, ("buried",)) | pointer
+
+
+def _whole(version: Document, ref: BlobRef | None) -> Document:
+    return version | (asdict(ref) if ref is not None else {})
 
 
 def _now() -> datetime:

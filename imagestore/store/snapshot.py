@@ -18,6 +18,7 @@ from pymongo.errors import OperationFailure
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import VISIBILITIES, Facts
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.shapes import read_attributes
 
 Collection = Literal["buckets", "credentials", "transformations", "images", "versions"]
 COLLECTIONS: tuple[Collection, ...] = ("buckets", "credentials", "transformations", "images", "versions")
@@ -134,8 +135,10 @@ def document_of(collection: Collection, line: bytes) -> Document:
     shape = _SHAPES[collection]
     if not isinstance(document, dict) or not all(name.isidentifier() for name in document):
         raise ValueError(f"no document of {collection}")
-    if collection == "images" and document.get("live") is True:
+    if collection == "images" and (document.get("live") is True or document.get("marker") is True):
         shape = shape | _POINTER
+    if collection == "versions" and document.get("marker") is not True:
+        shape = shape | _BYTES
     wrong = [name for name, fits in shape.items() if not fits(document.get(name))]
     if wrong:
         raise ValueError(f"a document of {collection} whose {wrong[0]} cannot be used")
@@ -144,6 +147,10 @@ def document_of(collection: Collection, line: bytes) -> Document:
 
 def _is(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: type(value) in kinds
+
+
+def _maybe(kind: type) -> Callable[[Any], bool]:
+    return lambda value: value is None or type(value) is kind
 
 
 def _is_count(value: Any) -> bool:
@@ -156,6 +163,20 @@ def _is_digest(value: Any) -> bool:
 
 def _is_facts(value: Any) -> bool:
     return type(value) is dict and set(value) <= _FACTS and _is_count(value.get("bytes"))
+
+
+def _is_object(value: Any) -> bool:
+    """Whether it can be read back as the attributes of a version, if it is there."""
+    if value is None:
+        return True
+    try:
+        attributes = read_attributes(value)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    texts = [attributes.media_type, attributes.etag, attributes.md5, attributes.acl, attributes.owner]
+    tables = [attributes.headers, attributes.metadata, attributes.checksums, attributes.tags]
+    entries = [text for table in tables for text in (*table, *table.values())]
+    return all(each is None or type(each) is str for each in texts) and _is_texts(entries)
 
 
 def _is_texts(value: Any) -> bool:
@@ -171,9 +192,14 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "_id": _is(str),
         "live": _is(bool),
         "visibility": lambda value: value in VISIBILITIES,
-        "strict": lambda value: value is None or type(value) is bool,
+        "strict": _maybe(bool),
         "generation": _is_count,
         "created": _is(datetime),
+        "accept": lambda value: value in (None, "images", "any"),
+        "versioning": lambda value: value in (None, "off", "enabled", "suspended"),
+        "owner": _maybe(str),
+        "region": _maybe(str),
+        "documents": lambda value: value is None or (type(value) is dict and _is_texts([*value.values()])),
     },
     "credentials": {
         "_id": _is(str),
@@ -193,6 +219,8 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "bucket": _is(str),
         "key": _is(str),
         "live": _is(bool),
+        "marker": _maybe(bool),
+        "object": _is_object,
         "generation": _is_count,
         "last_number": _is_count,
         "tags": lambda value: value is None or _is_texts(value),
@@ -204,9 +232,17 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "key": _is(str),
         "number": _is_count,
         "created": _is(datetime),
-        "digest": _is_digest,
-        "length": _is_count,
-        "facts": _is_facts,
+        "marker": _maybe(bool),
+        "unversioned": _maybe(bool),
+        "owner": _maybe(str),
     },
 }
+_BYTES: dict[str, Callable[[Any], bool]] = {
+    "digest": _is_digest,
+    "length": _is_count,
+    "facts": _is_facts,
+    "object": _is_object,
+}
+"""Of a version that is no delete marker."""
+
 _POINTER: dict[str, Callable[[Any], bool]] = {"number": _is_count, "version_id": _is(str)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pymongo.client_session import ClientSession
@@ -12,8 +13,10 @@ from imagestore.core.errors import StoreUnavailable, WriteContention
 from imagestore.core.image import BlobRef, Digest, Facts, Image
 from imagestore.core.streams import Spool
 from imagestore.store.blobs import Blobs, Swept
-from imagestore.store.documents import Documents, Naming
+from imagestore.store.documents import Documents
 from imagestore.store.mongo import Mongo
+from imagestore.store.naming import Naming
+from imagestore.store.streamed import Streamed
 
 TRIES = 20
 PROVEN_FIRST_BYTES = 16 * 1024 * 1024
@@ -67,6 +70,39 @@ class Uploads:
             if image is not None:
                 return image
             known = self._blobs.find(spool.digest)
+        raise WriteContention("Too many uploads to one key, or of the same bytes, at once: try again.")
+
+    def keep(self, naming: Naming, draft: Streamed, facts: Facts) -> Image:
+        """The object that bytes become which are written already, all but their end; discards what is not
+        needed of them. Raises what `store` does, and what `also` of the naming raises."""
+
+        def write(session: ClientSession) -> Image:
+            draft.claim(session)
+            draft.write(session)
+            present = self._documents.look(naming, session)
+            return self._documents.point(naming, present, draft.ref, facts, session)
+
+        try:
+            for _ in range(TRIES):
+                known = self._blobs.find(draft.ref.digest)
+                if known is not None:
+                    image = self._documents.publish(naming, known, facts)
+                    if image is not None:
+                        draft.discard()
+                        return image
+                    continue
+                with suppress(DuplicateKeyError):
+                    return self._mongo.transact(
+                        write, DuplicateKeyError, turns=naming.turns(draft.ref.digest)
+                    )
+        except Swept:
+            raise WriteContention("The bytes were swept while they were kept: try again.") from None
+        except StoreUnavailable:
+            raise  # it may have been committed all the same: what is waste, a sweep finds
+        except BaseException:
+            draft.discard()
+            raise
+        draft.discard()
         raise WriteContention("Too many uploads to one key, or of the same bytes, at once: try again.")
 
     def _write(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image | None:

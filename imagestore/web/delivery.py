@@ -12,6 +12,7 @@ from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
 from imagestore.imaging.formats import by_name
 from imagestore.library.fetch import Outcome
+from imagestore.library.objects import shown_type
 from imagestore.library.readings import Found
 from imagestore.web import parking, renditions
 from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
@@ -91,9 +92,10 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
 
 
 def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
-    version, format = found.version, by_name(found.version.facts.format)
+    version = found.version
+    extension = by_name(version.facts.format).extensions[0] if version.is_image else "bin"
     shown = asked.restrain(
-        renditions.show(asked.expanded, version.key, format.media_type, format.extensions[0], original=True)
+        renditions.show(asked.expanded, version.key, shown_type(version), extension, original=True)
     )
     subject = Representation(version.digest, asked.dated(version.modified), version.blob.length)
     verdict = judge(request.method, request.headers, subject)
@@ -110,6 +112,8 @@ def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
         stale = found.stale and outcome is Outcome.HIT
         response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[outcome]
     describe(response, found, verdict, shown)
+    if not version.is_image:  # it may be a page, which must not act in the name of this service
+        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response
 
 

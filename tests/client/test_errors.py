@@ -185,8 +185,14 @@ UNPROVOKED = {
     errors.Overloaded,
     errors.DecoderLost,
     errors.RateLimited,
+    errors.NotAnImage,
+    errors.BadDigest,
+    errors.InvalidPart,
+    errors.InvalidPartOrder,
+    errors.PartTooSmall,
+    errors.UploadNotFound,
 }
-"""What only time or luck brings about: the table above shows these."""
+"""What only time, luck or S3 brings about: the table above shows these."""
 
 
 @pytest.mark.quick

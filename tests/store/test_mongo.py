@@ -194,7 +194,7 @@ def test_what_is_read_has_reached_a_majority(store: Mongo, commands: Commands) -
     documents.find_version(BUCKET, "a", version.number)
     documents.list_images(BUCKET)
     Registry(store).find_bucket("shop")
-    assert len(commands.sent) == 5
+    assert len(commands.sent) == 6
     assert all(command["readConcern"] == {"level": "majority"} for command in commands.sent)
 
 

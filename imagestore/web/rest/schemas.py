@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from imagestore.core.image import MAX_CONTEXT_ENTRIES, MAX_TAGS, Bucket, Image, Version
 from imagestore.core.urls import delivery_path
-from imagestore.imaging.formats import media_type
+from imagestore.library.objects import shown_type
 from imagestore.store.registry import CredentialRecord
 from imagestore.web.rest.texts import (
     Absent,
@@ -166,7 +166,7 @@ class VersionAnswer(Model):
     bytes: int
     width: int = Field(description="Pixels, as seen after the EXIF orientation is applied.")
     height: int = Field(description="Pixels, as seen after the EXIF orientation is applied.")
-    format: str
+    format: str = Field(description="Empty for what is no image, and kept as it is.")
     media_type: str
     frames: int
     orientation: int = Field(description="EXIF orientation, 1 to 8.")
@@ -208,7 +208,7 @@ def _version_fields(version: Version, base: str) -> dict[str, Any]:
         "width": facts.width,
         "height": facts.height,
         "format": facts.format,
-        "media_type": media_type(facts.format),
+        "media_type": shown_type(version),
         "frames": facts.frames,
         "orientation": facts.orientation,
         "has_alpha": facts.has_alpha,

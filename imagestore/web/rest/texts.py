@@ -12,11 +12,11 @@ from pydantic import Field, TypeAdapter
 from pydantic.json_schema import SkipJsonSchema
 
 from imagestore.core.image import (
-    MAX_KEY_BYTES,
     MAX_TAG_LENGTH,
     MAX_TAGS,
     RESERVED_BUCKET_NAMES,
 )
+from imagestore.core.objects import MAX_KEY_BYTES
 
 Wanted = Literal["0", "1"]
 
