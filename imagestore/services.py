@@ -168,6 +168,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         surveyor=Surveyor(Census(mongo), Disks(settings.mongo_url, settings.mongo_database), diary),
         sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
         renditions=Renditions(mongo),
+        partwise=Partwise(mongo),
         fsck=fsck,
         reader=Reader(fsck, diary, "reading"),
         alerts=Alerts(settings.alert_disk_used, settings.alert_days_left, post, settings.public_url),

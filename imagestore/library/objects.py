@@ -233,7 +233,7 @@ class Objects:
         self._aliases.forget_image(bucket, key, removal.generation)
         if removal.numbers:
             self._aliases.forget_versions(bucket, key, removal.numbers)
-        digests = {each.digest for each in removal.gone if isinstance(each, Version) and each.is_image}
+        digests = {each.digest for each in removal.gone if isinstance(each, Version)}
         self._purge.drop_made(digests)
 
     def _set(self, bucket: str, key: str, version_id: str | None, fields: dict[str, object]) -> Version:

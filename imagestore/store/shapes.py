@@ -198,10 +198,9 @@ def read_place(document: Mapping[str, Any] | None) -> Place:
     if document["live"]:
         return Place(read_image(document))
     buried = document.get("buried")
-    # Under a delete marker the name's document is not swept.
-    lasts = document.get("marker") or (
-        buried is not None and _aware(buried) > datetime.now(UTC) - TOMBSTONE_AGE + _MARGIN
-    )
+    # While a delete marker hides the name, its document is not swept.
+    young = buried is not None and _aware(buried) > datetime.now(UTC) - TOMBSTONE_AGE + _MARGIN
+    lasts = young or document.get("marker")
     return Place(None, document["generation"] if lasts else None)
 
 
