@@ -49,7 +49,7 @@ def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
         each.mkdir()
     with (
         running_service(folders[0]) as hot,
-        running_service(folders[1], mongo_url=hot.mongo_url, redis_url="none") as cold,
+        running_service(folders[1], mongo_url=hot.mongo_url, redis_url="none", edge="off") as cold,
         start_replica_set(folders[3]) as members,
         running_service(folders[2], mongo_url=members.url) as three,
     ):
