@@ -38,6 +38,9 @@ MiB = 1 << 20
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER on, with no time to linger: a close is a reset, as of a client that is gone."""
 
+MEMORY = 64 << 20
+"""Of each worker for answers, as it is by default: what comes from there must end as well as all else."""
+
 pytestmark = pytest.mark.timeout(300 + 4 * SECONDS)
 
 
@@ -52,7 +55,8 @@ def service(
     tmp_path_factory: pytest.TempPathFactory, mongo: Server, redis_server: Server
 ) -> Iterator[Service]:
     """Outlives all tests here but the stop, which has its own."""
-    with running_node(tmp_path_factory.mktemp("workers") / "node", mongo, redis_server.url) as running:
+    folder = tmp_path_factory.mktemp("workers") / "node"
+    with running_node(folder, mongo, redis_server.url, edge_bytes=MEMORY) as running:
         yield running
 
 
@@ -205,6 +209,7 @@ def test_a_stop_under_load_cuts_nothing_short(
     tmp_path: Path, mongo: Server, redis_server: Server, large: bytes, figures: Figures
 ) -> None:
     same = {"mongo_database": f"test_{secrets.token_hex(8)}", "secret_key": secrets.token_hex(16)}
+    same |= {"edge_bytes": MEMORY}
     with running_node(tmp_path / "node", mongo, redis_server.url, **same) as service:
         with service.client() as client:
             client.upload(BUCKET, large, "large.jpg")
