@@ -139,6 +139,8 @@ class Front:
         await send({"type": "http.response.start", "status": exchange.status, "headers": exchange.headers})
         if recording is not None:
             recording.begin(exchange.status, exchange.headers, exchange.source)
+        elif self.replayer is not None and exchange.status < 400:
+            self.replayer.doubt(scope)
         try:
             while await self._send_chunk(send, chunk):
                 if recording is not None:

@@ -58,7 +58,8 @@ class Recording:
         if not lengths or lengths[0] > MOST_BODY_BYTES:
             return
         self._missing, self._source = lengths[0], source
-        depends = Depends(self._replayer.memory.generations.slots_of(source.names), self._begun)
+        names = (*source.names, target_name(self._target))
+        depends = Depends(self._replayer.memory.generations.slots_of(names), self._begun)
         self._entry = enter(
             self._target, self._class, fields, depends, self._clock(), self._replayer.freshness
         )
@@ -77,6 +78,11 @@ class Recording:
             self._replayer.keep(entry, self._source)
 
 
+def target_name(target: bytes) -> str:
+    """What a change by way of the same target is noted under."""
+    return f"target {target.decode('latin-1')}"
+
+
 def enter(
     target: bytes, accept_class: str, fields: Sequence[Field], depends: Depends, now: float, freshness: float
 ) -> Entry | None:
@@ -84,7 +90,8 @@ def enter(
     lived = lifetime(fields)
     if lived is None:
         return None
-    kept = tuple(field for field in fields if field[0] not in SENT_ANEW)
+    left_out = SENT_ANEW | _listed(fields)
+    kept = tuple(field for field in fields if field[0] not in left_out)
     known = dict(kept)
     modified, sent = (_time(known.get(name)) for name in (b"last-modified", b"date"))
     fresh = min(lived.fresh, freshness)
@@ -95,13 +102,19 @@ def enter(
         body=b"",
         etag=known.get(b"etag", b""),
         depends=depends,
-        born=now,
+        born=now - lived.age,
         fresh_until=now + fresh,
         stale_until=now + fresh + lived.stale_if_error,
         # RFC 9110, section 8.8.2.2: what was changed in the second of the answer may be changed once more in
         # it, and the application names no time that is to come.
         dated=modified is not None and sent is not None and modified < sent,
     )
+
+
+def _listed(fields: Sequence[Field]) -> frozenset[bytes]:
+    """Fields that are meant for one connection alone (RFC 9110, section 7.6.1)."""
+    lists = (value.lower().split(b",") for name, value in fields if name == b"connection")
+    return frozenset(name.strip() for each in lists for name in each)
 
 
 def _time(value: bytes | None) -> datetime | None:

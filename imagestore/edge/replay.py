@@ -17,9 +17,10 @@ from imagestore.core.replay import Source
 from imagestore.edge.asgi import Scope
 from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
 from imagestore.edge.memory import Depends, Entry, Field, Memory
-from imagestore.edge.recording import Recording, enter
+from imagestore.edge.recording import Recording, enter, target_name
 from imagestore.edge.refusals import Refusal
 from imagestore.edge.sending import Reply, Sender, note_access
+from imagestore.web.journal import SAFE_METHODS
 
 MOST_HOSTS = 256
 
@@ -97,7 +98,8 @@ class Replayer:
         if answer is None:
             return None
         fields = (*_fields_of(answer.head), (b"date", http_date(time.time()).encode()))
-        depends = Depends(self.memory.generations.slots_of(answer.names), begun)
+        names = (*answer.names, target_name(target))
+        depends = Depends(self.memory.generations.slots_of(names), begun)
         entry = enter(target, accept_class, fields, depends, clock(), self.freshness)
         if entry is not None:
             entry.body = answer.body
@@ -116,9 +118,12 @@ class Replayer:
         fields: list[Field] = scope["headers"]
         if scope["method"] != "GET" or any(forbids_keeping(*each) for each in fields):
             return None
-        query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        return Recording(self, target, fields, clock)
+        return Recording(self, _target(scope), fields, clock)
+
+    def doubt(self, scope: Scope) -> None:
+        """A request that may have changed its own target has done it (section 4.4)."""
+        if scope["method"] not in SAFE_METHODS:
+            self.memory.generations.touch([target_name(_target(scope))])
 
     def admit(self, host: bytes) -> None:
         """The application answers to that name."""
@@ -159,3 +164,9 @@ class Replayer:
 def _fields_of(head: bytes) -> tuple[Field, ...]:
     lines = (line.partition(b": ") for line in head.split(b"\r\n")[:-1])
     return tuple((name, value) for name, _, value in lines)
+
+
+def _target(scope: Scope) -> bytes:
+    query: bytes = scope["query_string"]
+    path: bytes = scope["raw_path"]
+    return path + (b"?" + query if query else b"")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from werkzeug.http import parse_date
+
 Field = tuple[bytes, bytes]
 
 _DIRECTIVE = re.compile(
@@ -18,10 +20,12 @@ _SECONDS = re.compile(rb"[0-9]{1,10}")
 
 
 class Lifetime(NamedTuple):
-    """Seconds for which an answer may be sent unasked, and for how many more if it cannot be made anew."""
+    """Seconds for which an answer may be sent unasked, for how many more if it cannot be made anew, and how
+    old it is when it comes."""
 
-    fresh: float
-    stale_if_error: float
+    fresh: int
+    stale_if_error: int = 0
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +76,39 @@ def parse_demands(value: bytes) -> Demands:
 def lifetime(fields: Iterable[Field]) -> Lifetime | None:
     """For how long a 200 answer to a GET may be kept; None if it may not.
 
-    It must say that it is `public`: what says nothing is not taken for it. Nothing is guessed from its
-    Last-Modified (section 4.2.2 allows that), and `Set-Cookie` keeps it out, as most caches have it.
+    It must say how long it is fresh (section 4.2.1): nothing is guessed from its Last-Modified, as section
+    4.2.2 allows. `Set-Cookie` keeps it out, as most caches have it.
     """
-    said = b""
-    age = 0
+    said, ages, expires, date = b"", list[bytes](), list[bytes](), b""
     for name, value in fields:
         if name == b"cache-control":
             said = said + b"," + value if said else value
         elif name == b"set-cookie" or (name == b"vary" and value.strip().lower() != b"accept"):
             return None
         elif name == b"age":
-            age = max(age, _seconds(value))
+            ages.append(value.strip())
+        elif name == b"expires":
+            expires.append(value)
+        elif name == b"date":
+            date = value
     directives = parse_directives(said)
-    if b"public" not in directives or not directives.keys().isdisjoint(
-        (b"no-store", b"private", b"no-cache")
-    ):
+    if not directives.keys().isdisjoint((b"no-store", b"private", b"no-cache")):
         return None
-    fresh = _seconds(directives.get(b"s-maxage", directives.get(b"max-age"))) - age
+    if len(ages) > 1 or not all(_SECONDS.fullmatch(each) for each in ages):
+        return None  # nobody can tell how old it is
+    age = int(ages[0]) if ages else 0
+    named = next((name for name in (b"s-maxage", b"max-age") if name in directives), None)
+    fresh = (_until(expires, date) if named is None else _seconds(directives[named])) - age
     if fresh <= 0:
         return None
     bound = not directives.keys().isdisjoint((b"must-revalidate", b"proxy-revalidate", b"s-maxage"))
-    stale = 0 if bound else _seconds(directives.get(b"stale-if-error"))
-    return Lifetime(fresh, stale)
+    return Lifetime(fresh, 0 if bound else _seconds(directives.get(b"stale-if-error")), age)
+
+
+def _until(expires: list[bytes], date: bytes) -> int:
+    """From Date to Expires, in seconds; 0 where they do not say it in one way (section 5.3)."""
+    end, start = (parse_date(each.decode("latin-1")) for each in (expires[0] if expires else b"", date))
+    return int((end - start).total_seconds()) if end and start and len(set(expires)) == 1 else 0
 
 
 def _seconds(value: bytes | None) -> int:

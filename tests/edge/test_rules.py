@@ -8,6 +8,7 @@ from imagestore.edge.rules import Lifetime, lifetime, parse_demands, parse_direc
 
 pytestmark = pytest.mark.quick
 
+DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 NO_STORE = {b"no-store": None}
 
 
@@ -35,12 +36,21 @@ def test_directives(value: bytes, directives: dict[bytes, bytes | None]) -> None
         ({b"cache-control": b"public, max-age=60, stale-if-error=9"}, Lifetime(60, 9)),
         ({b"cache-control": b"public, max-age=60, s-maxage=7, stale-if-error=9"}, Lifetime(7, 0)),
         ({b"cache-control": b"public, max-age=60, must-revalidate, stale-if-error=9"}, Lifetime(60, 0)),
-        ({b"cache-control": b"public, max-age=60", b"age": b"20"}, Lifetime(40, 0)),
+        ({b"cache-control": b"public, max-age=60", b"age": b"20"}, Lifetime(40, 0, 20)),
         ({b"cache-control": b"public, max-age=60", b"vary": b"Accept"}, Lifetime(60, 0)),
         ({b"cache-control": b"public, max-age=60", b"age": b"60"}, None),
         ({b"cache-control": b"public"}, None),
         ({b"cache-control": b"public, max-age=x"}, None),
-        ({b"cache-control": b"max-age=60"}, None),
+        ({b"cache-control": b"max-age=60"}, Lifetime(60)),
+        ({b"date": DATE, b"expires": b"Sun, 06 Nov 1994 08:50:07 GMT"}, Lifetime(30)),
+        (
+            {b"date": DATE, b"expires": b"Sun, 06 Nov 1994 08:50:07 GMT", b"cache-control": b"max-age=5"},
+            Lifetime(5),
+        ),
+        ({b"date": DATE, b"expires": b"0"}, None),
+        ({b"expires": b"Sun, 06 Nov 1994 08:50:07 GMT"}, None),
+        ({b"cache-control": b"public, max-age=60", b"age": b"0, 0"}, None),
+        ({b"cache-control": b"public, max-age=60", b"age": b"old"}, None),
         ({b"cache-control": b"private, max-age=60"}, None),
         ({b"cache-control": b"public, no-store, max-age=60"}, None),
         ({b"cache-control": b"public, no-cache, max-age=60"}, None),
