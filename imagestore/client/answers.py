@@ -93,9 +93,19 @@ class Purged(TypedDict):
 
 
 class CacheStats(TypedDict):
+    """Of all workers of a node, since it started: what came of asking Redis, and delivery's answers and bytes
+    by where they came from. `hit_ratio` is the share for which MongoDB was not read."""
+
     enabled: bool
     breaker: str
     counts: dict[str, int]
+    answers: dict[str, int]
+    bytes: dict[str, int]
+    hit_ratio: float | None
+    saved_bytes: int
+    memory_bytes: int
+    memory_entries: int
+    memory_evictions: int
 
 
 class Readiness(TypedDict):

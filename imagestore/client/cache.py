@@ -40,5 +40,5 @@ class CacheCalls:
         return cast(Purged, self._call("POST", "/v1/cache/purge", again=True, json=asked))
 
     def cache_stats(self) -> CacheStats:
-        """Counts of the one worker that answers."""
+        """What memory and Redis answered, and spared, on the node that answers."""
         return cast(CacheStats, self._call("GET", "/v1/cache/stats", again=True))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -140,6 +141,22 @@ EDGE_ABORTS = Metric(
     ("reason",),
     ("slow_reader", "broken"),
 )
+CACHE_ANSWERS = Metric(
+    "imagestore_cache_answers_total",
+    "counter",
+    "Answers with an image, by where they came from: a worker's memory; Redis (`alias`: no bytes were asked "
+    "for, `stale`: MongoDB could not be asked); a rendition kept in GridFS; made or read anew (`miss`), by "
+    "another request too (`collapsed`); past Redis (`bypass`).",
+    ("source",),
+    ("memory", "redis", "alias", "stale", "gridfs", "miss", "collapsed", "bypass"),
+)
+CACHE_BYTES = Metric(
+    "imagestore_cache_bytes_total",
+    "counter",
+    "Bytes of their bodies, by the same.",
+    ("source",),
+    ("memory", "redis", "alias", "stale", "gridfs", "miss", "collapsed", "bypass"),
+)
 EDGE_MEMORY_BYTES = Metric(
     "imagestore_edge_memory_bytes", "gauge", "Bytes of answers that workers keep in their memory."
 )
@@ -248,6 +265,8 @@ TABLE = (
     EDGE_CONNECTIONS,
     EDGE_REFUSALS,
     EDGE_ABORTS,
+    CACHE_ANSWERS,
+    CACHE_BYTES,
     EDGE_MEMORY_BYTES,
     EDGE_MEMORY_ENTRIES,
     EDGE_EVICTIONS,
@@ -360,6 +379,16 @@ class Metrics:
         lines = self.text().decode().splitlines()
         heads = (metric.name + " ", metric.name + "{")
         return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(heads))
+
+    def totals(self, *metrics: Metric) -> list[dict[str, float]]:
+        """Of each counter or gauge, over all workers, by the value of its only label, "" for one without."""
+        lines = self.text().decode().splitlines()
+        found = []
+        for metric in metrics:
+            head = re.compile(re.escape(metric.name) + r'(?:\{\w+="([^"]*)"\})? (\S+)')
+            samples = filter(None, map(head.fullmatch, lines))
+            found.append({sample[1] or "": float(sample[2]) for sample in samples})
+        return found
 
 
 SILENT = Metrics(enabled=False)

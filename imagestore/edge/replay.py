@@ -12,7 +12,7 @@ from werkzeug.http import http_date
 
 from imagestore.cache.answers import Answers
 from imagestore.cache.bulletin import Bulletin
-from imagestore.core.metrics import HTTP_REQUESTS, Metrics
+from imagestore.core.metrics import CACHE_ANSWERS, CACHE_BYTES, HTTP_REQUESTS, Metrics
 from imagestore.core.replay import Source
 from imagestore.edge.asgi import Scope
 from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
@@ -154,9 +154,14 @@ class Replayer:
 
     def tell(self, metrics: Metrics) -> None:
         """Add what was counted since the last time, which is done every second or so."""
-        for (_, method, status), by in self._sender.sent.items():
+        sent, sent_bytes = self._sender.sent, self._sender.sent_bytes
+        for (level, method, status), by in sent.items():
             metrics.count(HTTP_REQUESTS, "delivery", method.decode("ascii"), f"{status[0]}xx", by=by)
-        self._sender.sent.clear()
+            metrics.count(CACHE_ANSWERS, level, by=by)
+        for level, by in sent_bytes.items():
+            metrics.count(CACHE_BYTES, level, by=by)
+        sent.clear()
+        sent_bytes.clear()
         self.memory.tell(metrics)
 
 

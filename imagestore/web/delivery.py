@@ -7,7 +7,7 @@ from flask import Blueprint, Response, g, request
 from imagestore.access.policies import Action, Principal, decide, is_open
 from imagestore.core.errors import Forbidden, ImageNotFound, InvalidParameter, Unauthenticated
 from imagestore.core.image import Bucket
-from imagestore.core.metrics import FETCH_BYTES
+from imagestore.core.metrics import CACHE_ANSWERS, CACHE_BYTES, FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
 from imagestore.imaging.formats import by_name
@@ -33,6 +33,16 @@ range of what Redis does not have."""
 REFUSED_STATUS = "imagestore; fwd=bypass"
 FAILED_STATUS = "imagestore; fwd=miss"
 """Of errors: for a refusal no cache is asked for the image; anything else was looked for in MongoDB too."""
+
+SOURCES = {
+    "detail=redis": "redis",
+    "detail=alias": "alias",
+    "detail=stale": "stale",
+    "detail=gridfs": "gridfs",
+    "collapsed": "collapsed",
+    "fwd=bypass": "bypass",
+}
+"""What Cache-Status has → the label of the metric."""
 
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
@@ -133,7 +143,17 @@ def _tell_source(response: Response) -> Response:
         response.headers.setdefault("Cache-Status", FAILED_STATUS)
     if "timings" in g and (measured := g.timings.header()):
         response.headers["Server-Timing"] = measured
+    if response.status_code in (200, 206, 304) and "parked" not in g:
+        _count_source(response)
     return response
+
+
+def _count_source(response: Response) -> None:
+    said = response.headers.get("Cache-Status", "")
+    source = next((source for words, source in SOURCES.items() if words in said), "miss")
+    services().metrics.count(CACHE_ANSWERS, source)
+    if request.method == "GET":
+        services().metrics.count(CACHE_BYTES, source, by=response.content_length or 0)
 
 
 @delivery.route("/<bucket>/image/upload/<path:rest>", methods=["OPTIONS"])

@@ -10,10 +10,21 @@ from flask_openapi3.models.tag import Tag
 
 from imagestore.access.policies import Action
 from imagestore.core.errors import InvalidParameter
+from imagestore.core.metrics import (
+    CACHE_ANSWERS,
+    CACHE_BYTES,
+    EDGE_EVICTIONS,
+    EDGE_MEMORY_BYTES,
+    EDGE_MEMORY_ENTRIES,
+    REDIS_EVENTS,
+)
 from imagestore.web.frontdoor import require, services
 from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json
 from imagestore.web.rest.cache_schemas import CacheStats, PurgeAnswer, PurgeRequest, WarmAnswer, WarmRequest
+
+SPARED = ("memory", "redis", "alias", "stale")
+"""Sources of answers for which MongoDB was not read."""
 
 cache = APIBlueprint(
     "cache",
@@ -56,10 +67,34 @@ def purge_cache(body: PurgeRequest) -> Response:
 
 
 @cache.get(
-    "/cache/stats", summary="Show the counts of the worker that answers", responses={"200": CacheStats}
+    "/cache/stats", summary="Show what memory and Redis answered, and spared", responses={"200": CacheStats}
 )
 def show_stats() -> Response:
     require(Action.LOOK, None)
-    stats = asdict(services().tier.stats())
-    enabled, breaker = stats.pop("enabled"), stats.pop("breaker")
-    return answer_json(CacheStats(enabled=enabled, breaker=breaker, counts=stats))
+    tier = services().tier.stats()
+    events, answers, sent, memory, entries, evictions = (
+        {name: int(value) for name, value in found.items()}
+        for found in services().metrics.totals(
+            REDIS_EVENTS,
+            CACHE_ANSWERS,
+            CACHE_BYTES,
+            EDGE_MEMORY_BYTES,
+            EDGE_MEMORY_ENTRIES,
+            EDGE_EVICTIONS,
+        )
+    )
+    total = sum(answers.values())
+    return answer_json(
+        CacheStats(
+            enabled=tier.enabled,
+            breaker=tier.breaker,
+            counts=events,
+            answers=answers,
+            bytes=sent,
+            hit_ratio=sum(answers.get(each, 0) for each in SPARED) / total if total else None,
+            saved_bytes=sum(sent.get(each, 0) for each in SPARED),
+            memory_bytes=memory.get("", 0),
+            memory_entries=entries.get("", 0),
+            memory_evictions=evictions.get("", 0),
+        )
+    )

@@ -48,8 +48,19 @@ class PurgeAnswer(Model):
 
 
 class CacheStats(Model):
-    """Counts of the worker that answers, since it started."""
+    """Of all workers of the node that answers, since it started. `counts` are what came of asking Redis;
+    `answers` and `bytes` are delivery's answers with an image and the bytes of their bodies, by where they
+    came from, as `imagestore_cache_answers_total` has it. `hit_ratio` is the share for which MongoDB was not
+    read, null before the first, `saved_bytes` are those that did not come from there, and `memory_` tells
+    what workers keep."""
 
     enabled: bool
     breaker: str
     counts: dict[str, int]
+    answers: dict[str, int]
+    bytes: dict[str, int]
+    hit_ratio: float | None
+    saved_bytes: int
+    memory_bytes: int
+    memory_entries: int
+    memory_evictions: int

@@ -1,9 +1,12 @@
 """REST over HTTP: warm-up and counts."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
 from tests import pictures
+from tests.service import await_that, running_service
 from tests.web.answers import check_error
 
 
@@ -48,15 +51,31 @@ def test_a_bucket_that_is_not_there_cannot_be_warmed(rest: httpx.Client) -> None
     check_error(answer, 404, "bucket_not_found")
 
 
-def test_the_counts_are_those_of_the_worker_that_answers(rest: httpx.Client) -> None:
-    """One connection stays with one worker, so what is asked over it counts there."""
-    url = rest.put("/v1/buckets/default/images/counted.gif", content=pictures.gif(seed=31337)).json()["url"]
-    rest.post("/v1/cache/warm", json={"bucket": "default", "keys": ["counted.gif"]})
-    with httpx.Client(auth=rest.auth, base_url=rest.base_url, timeout=60) as client:
-        before = client.get("/v1/cache/stats").json()
-        assert (before["enabled"], before["breaker"]) == (True, "closed")
-        for _ in range(5):
-            client.get(url)
-        after = client.get("/v1/cache/stats").json()
-    assert after["counts"]["hits"] - before["counts"]["hits"] >= 5
-    assert set(before["counts"]) >= {"hits", "misses", "errors", "corrupt", "stored", "skipped"}
+def test_the_counts_add_up_over_all_workers(tmp_path: Path) -> None:
+    with running_service(tmp_path, workers=2, edge_bytes=10_000_000) as service:
+        auth = (service.access_key, service.secret)
+        with service.client() as client:
+            client.upload("default", pictures.gif(), "a.gif")
+        url = f"{service.url}/default/image/upload/"
+        for _ in range(40):
+            assert httpx.get(url + "a.gif").status_code == 200
+            assert httpx.get(url + "c_fill,w_8/a.gif").status_code == 200
+        assert httpx.head(url + "a.gif").status_code == 200
+        assert httpx.get(url + "none.gif").status_code == 404
+
+        def stats() -> dict:
+            return httpx.get(f"{service.url}/v1/cache/stats", auth=auth).json()
+
+        await_that(
+            lambda: sum(stats()["answers"].values()) == 81
+        )  # workers tell of their memory every second
+        told = stats()
+        assert told["answers"]["memory"] > 40
+        assert told["answers"]["miss"] == 2
+        assert sum(told["answers"].values()) == 81
+        assert told["hit_ratio"] == pytest.approx(79 / 81)
+        assert sum(told["bytes"].values()) > told["saved_bytes"] > 40 * len(pictures.gif())
+        assert 2 <= told["memory_entries"] <= 4
+        assert told["memory_bytes"] > 0
+        assert (told["enabled"], told["breaker"], told["memory_evictions"]) == (True, "closed", 0)
+        assert set(told["counts"]) >= {"hits", "misses", "errors", "corrupt", "stored", "skipped"}
