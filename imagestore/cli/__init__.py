@@ -15,7 +15,8 @@ stats.py        `stats`, which does so too
 backup.py       `backup` and `restore`, which do so too
 plan.py         `plan`, which reads an access log
 doctor.py       `doctor`; checks/ has what it examines
-upload.py, images.py, buckets.py, credentials.py, warm.py, purge.py, settings.py   the other commands
+warm.py, warmlog.py   `warm`, by keys and by an access log
+upload.py, images.py, buckets.py, credentials.py, purge.py, settings.py   the other commands
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def plan(log: str, **options: Unpack[Options]) -> None:
     wanted = not options["as_json"]
     with open_log(sys.stdin.buffer if log == STANDARD_INPUT else Path(log)) as opened:
         sample = _read(opened, wanted=wanted)
-    _report_unread(opened)
+    report_unread(opened)
     if sample.asked == 0:
         raise Failure(
             f"{printable(log)} has no GET of an image that was answered with bytes: "
@@ -106,10 +106,11 @@ def plan(log: str, **options: Unpack[Options]) -> None:
 def _read(log: AccessLog, *, wanted: bool) -> Sample:
     with progress_bar("reading", wanted=wanted) as bar:
         bar.start(log.total)
-        return sample_of(_watched(log, bar))
+        return sample_of(watched(log, bar))
 
 
-def _watched(log: AccessLog, bar: Progress) -> Iterator[Delivery]:
+def watched(log: AccessLog, bar: Progress) -> Iterator[Delivery]:
+    """The deliveries of a log, while a bar shows how much of it is read."""
     told = 0
     for number, each in enumerate(log.deliveries()):
         if number % _TOLD_EVERY == 0:
@@ -118,7 +119,8 @@ def _watched(log: AccessLog, bar: Progress) -> Iterator[Delivery]:
         yield each
 
 
-def _report_unread(log: AccessLog) -> None:
+def report_unread(log: AccessLog) -> None:
+    """Say which lines could not be read, if any could not."""
     if not log.counts.unread:
         return
     told = f"{log.counts.unread} of {log.counts.lines} lines could not be read as {log.format}:"

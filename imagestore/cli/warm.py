@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import TypedDict, Unpack
 
 import click
@@ -13,9 +14,11 @@ import click
 from imagestore.cli.buckets import as_json
 from imagestore.cli.completion import offer_keys
 from imagestore.cli.images import bucket_option
+from imagestore.cli.plan import Sizes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.statuses import FAILED, NOT_FOUND
 from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, rate_of, size_text
+from imagestore.cli.warmlog import Wishes, warm_by_log
 from imagestore.client import Warmed
 
 BATCH = 50
@@ -29,6 +32,13 @@ class Options(TypedDict):
     tag: str | None
     from_stdin: bool
     rate: float | None
+    log: str | None
+    top: int | None
+    most_bytes: tuple[int, ...]
+    redis_bytes: tuple[int, ...]
+    concurrency: int
+    state: Path | None
+    plan_only: bool
     as_json: bool
 
 
@@ -38,6 +48,8 @@ class Options(TypedDict):
       imagestore warm --prefix 2024/ --rate 100/s
       imagestore warm front.jpg logo.png
       cut -f1 popular.tsv | imagestore warm --from-stdin
+      imagestore warm --log access.log --plan
+      zcat access.log.*.gz | imagestore warm --log - --top 5000 --rate 50/s --state warmed.txt
     """
 )
 @click.argument("keys", nargs=-1, shell_complete=offer_keys)
@@ -46,12 +58,42 @@ class Options(TypedDict):
 @click.option("--tag", help="Only images with this tag.")
 @click.option("--from-stdin", is_flag=True, help="Read keys from standard input, one a line.")
 @click.option("--rate", type=rate_of, metavar="N/s", help="At most so many images a second.")
+@click.option("--log", metavar="FILE", help="What an access log shows, renditions too; - for standard input.")
+@click.option("--top", type=click.IntRange(1), help="With --log: at most so many, the dearest first.")
+@click.option("--bytes", "most_bytes", type=Sizes(), default=(), help="With --log: so much of Redis at most.")
+@click.option(
+    "--redis-bytes",
+    type=Sizes(),
+    default=(256 << 20,),
+    help="With --log: Redis' maxmemory.",
+    show_default="256MiB",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 64),
+    default=4,
+    show_default=True,
+    help="With --log: so many at once.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --log: note what is done, and go on.",
+)
+@click.option("--plan", "plan_only", is_flag=True, help="With --log: tell what would be loaded, and no more.")
 @as_json
 def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
     """Load the originals of the images KEYS into the cache, and tell what that changed.
 
-    Without keys: of all images of the bucket, or of those with --prefix and --tag.
+    Without keys: of all images of the bucket, or of those with --prefix and --tag. With --log: originals and
+    renditions that an access log shows (of the formats of `imagestore plan`), the dearest first, by hits and
+    by what they take to make. They are asked for as a browser does, so only what is public is warmed.
     """
+    if options["log"] is not None:
+        if keys or options["prefix"] or options["tag"] or options["from_stdin"]:
+            raise click.UsageError("--log says what to warm: name nothing else.")
+        warm_by_log(_wishes(options, options["log"]))
+        return
     if options["from_stdin"]:
         keys += tuple(lines_of(sys.stdin.buffer))
     named = bool(keys) or options["from_stdin"]
@@ -69,6 +111,20 @@ def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
     _report(total, as_json=options["as_json"])
     if total["missing"] or total["damaged"]:
         raise click.exceptions.Exit(FAILED if total["damaged"] else NOT_FOUND)
+
+
+def _wishes(options: Options, log: str) -> Wishes:
+    return Wishes(
+        log=log,
+        top=options["top"],
+        most_bytes=options["most_bytes"][0] if options["most_bytes"] else None,
+        redis_bytes=options["redis_bytes"][0],
+        rate=options["rate"],
+        concurrency=options["concurrency"],
+        state=options["state"],
+        plan_only=options["plan_only"],
+        as_json=options["as_json"],
+    )
 
 
 def _paced(keys: Iterable[str], rate: float | None) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -64,6 +64,11 @@ class Sample:
         self._times.append(time or 0.0)
         if len(self._objects) > self._most:
             self._thin()
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """By name, as `requests` has them."""
+        return self._numbers
 
     @property
     def lacking(self) -> float:

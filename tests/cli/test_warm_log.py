@@ -1,0 +1,92 @@
+"""`imagestore warm --log`: what a log of the service shows is planned, then loaded, and there afterwards."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+
+from tests import pictures
+from tests.cli.conftest import run_alone
+from tests.service import Service, running_service
+
+KEYS = [f"p/ü {number}.png" for number in range(12)]
+SHAPES = ["", "c_fill,w_20,h_20/", "w_30/f_webp/"]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    settings = {"access_log": "on", "log_format": "json", "edge_bytes": 0, "workers": 1}
+    with running_service(tmp_path_factory.mktemp("logged"), **settings) as running:
+        with running.client() as client:
+            for number, key in enumerate(KEYS):
+                client.upload("default", pictures.png(60, 50, seed=number), key)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def log(service: Service) -> Path:
+    """Originals and renditions, some of them often; and what is none."""
+    randomly = random.Random(5)
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        for _ in range(300):
+            key, shape = KEYS[int(randomly.paretovariate(0.7)) % len(KEYS)], randomly.choice(SHAPES)
+            assert http.get(f"/default/image/upload/{shape}{key}").status_code == 200
+        assert http.get("/default/image/upload/none.png").status_code == 404
+        assert http.get("/v1/buckets").status_code == 401
+    return service.log
+
+
+def warm(service: Service, log: Path, *arguments: str) -> dict[str, object]:
+    result = run_alone("warm", "--log", str(log), "--json", *arguments, data=service.data)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_plan_tells_what_to_expect_and_loads_nothing(service: Service, log: Path) -> None:
+    with redis.Redis.from_url(service.redis_url) as server:
+        server.flushall()
+        told = warm(service, log, "--plan")
+        assert server.dbsize() == 0
+    assert told["requests"] == 300
+    objects = told["objects"]
+    assert told["before"] == pytest.approx(1 - objects / 300)
+    assert told["after"] == 1.0
+    assert warm(service, log, "--plan", "--top", "3")["objects"] == 3
+    assert warm(service, log, "--plan", "--bytes", "20kB")["objects"] < objects
+    assert warm(service, log, "--plan", "--redis-bytes", "1MB")["after"] < 1.0
+
+
+def test_what_was_planned_is_loaded_and_found(service: Service, log: Path) -> None:
+    with redis.Redis.from_url(service.redis_url) as server:
+        server.flushall()
+    told = warm(service, log)
+    assert (told["loaded"], told["found"], told["refused"], told["busy"]) == (told["objects"], 0, 0, 0)
+    again = warm(service, log)
+    assert (again["loaded"], again["found"]) == (0, told["objects"])
+    with httpx.Client(base_url=service.url, timeout=60) as http:
+        answer = http.get(f"/default/image/upload/{SHAPES[1]}{KEYS[1]}")
+    assert answer.headers["Cache-Status"] == "imagestore; hit; detail=redis"
+
+
+def test_what_is_done_is_not_done_again(service: Service, log: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    first = warm(service, log, "--top", "5", "--state", str(state))
+    assert first["loaded"] + first["found"] == 5
+    assert len(state.read_text().splitlines()) == 5
+    rest = warm(service, log, "--state", str(state), "--concurrency", "8", "--rate", "500/s")
+    assert rest["loaded"] + rest["found"] == rest["objects"] - 5
+
+
+def test_wrong_use_is_said(service: Service, log: Path, tmp_path: Path) -> None:
+    assert run_alone("warm", "key", "--log", str(log), data=service.data).exit_code == 2
+    empty = tmp_path / "empty.log"
+    empty.write_text("")
+    assert run_alone("warm", "--log", str(empty), data=service.data).exit_code not in (0, 2)
+    shown = run_alone("warm", "--log", str(log), "--plan", data=service.data).stdout
+    assert "expected hit ratio" in shown
