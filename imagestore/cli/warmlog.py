@@ -13,19 +13,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-import httpx
 
+from imagestore.cache.footprint import SERVER_BYTES
 from imagestore.cli.plan import STANDARD_INPUT, report_unread, watched
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.statuses import FAILED
 from imagestore.cli.terminal import Failure, connect, print_json, print_table, printable, size_text
+from imagestore.client import Client
+from imagestore.core.errors import (
+    ImagestoreError,
+    Overloaded,
+    RateLimited,
+    ServiceUnreachable,
+    StoreUnavailable,
+)
 from imagestore.library.accesslog import open_log
 from imagestore.library.warmplan import Target, Wanted, WarmPlan
 
-TRIES = 5
-"""Of one object: a service that is busy says so, and the warm-up waits."""
-
-_BUSY = (429, 503)
 _HIT = "; hit"
 
 
@@ -54,7 +58,9 @@ def warm_by_log(wishes: Wishes) -> None:
         bar.start(log.total)
         wanted.add(watched(log, bar))
     report_unread(log)
-    targets = wanted.targets(top=wishes.top, most_bytes=wishes.most_bytes)
+    # More than Redis holds would only push out what was loaded before.
+    most = min(wishes.most_bytes or wishes.redis_bytes, max(0, wishes.redis_bytes - SERVER_BYTES))
+    targets = wanted.targets(top=wishes.top, most_bytes=most)
     if not targets:
         raise Failure(f"{printable(wishes.log)} has no GET of an image that Redis could keep.")
     plan = wanted.plan(targets, wishes.redis_bytes)
@@ -92,13 +98,12 @@ class _Done:
 def _load(targets: list[Target], wishes: Wishes, done: _Done) -> Counter[str]:
     counts = Counter(loaded=0, found=0, refused=0, busy=0, failed=0)
     with ExitStack() as stack:
-        url = stack.enter_context(connect()).url
-        http = stack.enter_context(httpx.Client(base_url=url, timeout=60))
+        client = stack.enter_context(connect())
         bar = stack.enter_context(progress_bar("warming", wanted=not wishes.as_json))
         threads = stack.enter_context(ThreadPoolExecutor(wishes.concurrency))
         bar.start(len(targets))
         paced = _paced(targets, wishes.rate)
-        for each, outcome in zip(targets, threads.map(lambda it: _ask(http, it), paced), strict=True):
+        for each, outcome in zip(targets, threads.map(lambda it: _ask(client, it), paced), strict=True):
             counts[outcome] += 1
             if outcome in ("loaded", "found", "refused"):
                 done.add(each.path)
@@ -115,21 +120,17 @@ def _paced(targets: list[Target], rate: float | None) -> Iterator[Target]:
         yield each
 
 
-def _ask(http: httpx.Client, target: Target) -> str:
+def _ask(client: Client, target: Target) -> str:
     """Have the service put it into Redis, as a browser's request would; what came of it."""
-    for number in range(TRIES):
-        try:
-            answer = http.get(target.path)
-        except httpx.HTTPError:
-            return "failed"
-        if answer.status_code not in _BUSY:
-            break
-        time.sleep(float(answer.headers.get("Retry-After", "1")) * (number + 1))
-    if answer.status_code in _BUSY:
+    try:
+        told = client.visit(target.path)
+    except (Overloaded, RateLimited, StoreUnavailable):
         return "busy"
-    if answer.status_code != 200:
+    except ServiceUnreachable:
+        return "failed"
+    except ImagestoreError:
         return "refused"
-    return "found" if _HIT in answer.headers.get("Cache-Status", "") else "loaded"
+    return "found" if _HIT in told else "loaded"
 
 
 def _plan_rows(plan: WarmPlan) -> list[tuple[str, str]]:

@@ -6,12 +6,21 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from imagestore.client.answers import CacheStats, Purged, Warmed
+from imagestore.client.wire import Wire
 
 
 class CacheCalls:
     """A part of Client."""
 
     _call: Callable[..., Any]
+    _wire: Wire
+
+    def visit(self, path: str) -> str:
+        """Have a delivery URL answered as to a stranger, so that the caches keep what they would keep of it.
+
+        Returns where the answer came from, as Cache-Status tells (RFC 9211).
+        """
+        return self._wire.cache_status(path)
 
     def warm(self, bucket: str, keys: Iterable[str]) -> Warmed:
         """Load the originals of up to 100 keys into Redis."""

@@ -86,6 +86,15 @@ class Wire:
             raise error_of(response)
         return response.text
 
+    def cache_status(self, path: str) -> str:
+        """Where the answer to a stranger's GET came from (RFC 9211). Its body is not kept."""
+        request = _Request("GET", path, again=True, stranger=True)
+        response = self._send(request, Tries(self._retries))[0]
+        if not response.is_success:
+            raise error_of(response)
+        status: str = response.headers.get("Cache-Status", "")
+        return status
+
     @contextmanager
     def stream(self, path: str) -> Iterator[Download]:
         tries = Tries(self._retries)
@@ -143,22 +152,24 @@ class Wire:
             what = request.what | sent
             what["headers"] = request.what.get("headers", {}) | sent.get("headers", {})
             try:
-                return self._http.send(
-                    self._http.build_request(request.method, request.path, **what), stream=stream
-                )
+                built = self._http.build_request(request.method, request.path, **what)
+                auth = None if request.stranger else httpx.USE_CLIENT_DEFAULT
+                return self._http.send(built, stream=stream, auth=auth)
             except UnicodeEncodeError:
                 raise InvalidParameter("A name or value is no UTF-8 text: it cannot be sent.") from None
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """`again`: sending it twice does what sending it once does. `what` is as for httpx."""
+    """`again`: sending it twice does what sending it once does. `what` is as for httpx. A `stranger` shows no
+    credential."""
 
     method: str
     path: str
     again: bool = False
     source: Source | None = None
     what: dict[str, Any] = field(default_factory=dict)
+    stranger: bool = False
 
     @property
     def rereadable(self) -> bool:
