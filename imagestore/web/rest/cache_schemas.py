@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, StrictBool
+from pydantic.config import JsonDict
 
-from imagestore.web.rest.schemas import Model
+from imagestore.web.rest.schemas import LONGEST_TEXT, Model
+
+_CHOICES: dict[str, JsonDict] = {
+    "keys": {"type": "array"},
+    "tag": {"type": "string"},
+    "prefix": {"type": "string"},
+    "everything": {"const": True},
+}
+"""What a purge is of, each as it is when it is the one that was chosen."""
 
 
 class WarmRequest(Model):
@@ -28,13 +37,21 @@ class WarmAnswer(Model):
 class PurgeRequest(Model):
     """What to purge of a bucket: exactly one of `keys`, `tag`, `prefix` and `everything`."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        str_max_length=LONGEST_TEXT,
+        json_schema_extra={
+            "oneOf": [{"required": [name], "properties": {name: each}} for name, each in _CHOICES.items()]
+        },
+    )
+
     bucket: str
     keys: list[str] | None = Field(
         None, min_length=1, max_length=100, description="The images of these keys."
     )
     tag: str | None = Field(None, min_length=1, description="The images that have this tag.")
     prefix: str | None = Field(None, min_length=1, description="The images whose keys begin so.")
-    everything: bool = Field(False, description="All images of the bucket.")
+    everything: StrictBool = Field(False, description="All images of the bucket.")
     after: str = Field("", description="Go on behind this key: the `next` of the answer before.")
 
 

@@ -55,6 +55,7 @@ ROUTES = [
     Route("DELETE", IMAGES + "/x/versions/{version}", "write", 204),
     Route("DELETE", IMAGES + "/x", "write", 204),
     Route("POST", "/v1/cache/warm", "write", 200, '{"bucket": "<bucket>", "keys": ["x"]}'),
+    Route("POST", "/v1/cache/purge", "write", 200, '{"bucket": "<bucket>", "keys": ["x"]}'),
     Route("POST", "/v1/buckets", "admin", 409, '{"name": "<bucket>"}'),
     Route("PATCH", "/v1/buckets/{bucket}", "admin", 200, '{"access": "private"}'),
     Route("DELETE", "/v1/buckets/{bucket}", "admin", 409),
