@@ -162,15 +162,16 @@ def _aliases() -> Iterator[Aliases]:
     settings = Settings.load()
     notes = Notes(settings.data)
     key = settings.secret_key or notes.kept_server_key() or secrets.token_hex()
+    redis_url = settings.redis_url or notes.redis_url() or "none"
     tier = Tier(
-        settings.redis_url or notes.redis_url() or "none",
+        redis_url,
         timeout=REDIS_TIMEOUT,
         value_bytes=0,
         integrity_key=Secrets(key, admin_key=settings.admin_key).derive("cache"),
         fence_seconds=settings.alias_ttl + LONGEST_READ,
     )
     try:
-        bulletin = Bulletin(tier, open_generations(settings), settings.redis_url)
+        bulletin = Bulletin(tier, open_generations(settings), redis_url)
         yield Aliases(tier, bulletin, settings.alias_ttl)
     finally:
         tier.close()
