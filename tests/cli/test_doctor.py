@@ -187,6 +187,9 @@ def test_a_database_that_is_empty_or_lacks_an_index(
             "blobs.chunks",
             "renditions.files",
             "renditions.chunks",
+            "uploads",
+            "parts.files",
+            "parts.chunks",
         ]
     )
     opened.collection("claims").drop_index("file")

@@ -27,6 +27,7 @@ SERVICE: dict[str, list[str]] = {
     "rm": ["rm", "nothing", "--bucket", "{bucket}"],
     "sign": ["sign", "nothing", "--bucket", "{bucket}"],
     "warm": ["warm", "nothing", "--bucket", "{bucket}"],
+    "purge": ["purge", "nothing", "--bucket", "{bucket}"],
     "bucket create": ["bucket", "create", "{taken}"],
     "bucket ls": ["bucket", "ls"],
     "bucket rm": ["bucket", "rm", "{bucket}"],
@@ -49,7 +50,7 @@ DATABASE: dict[str, list[str]] = {
     "backup": ["backup", "{folder}"],
     "restore": ["restore", "{folder}"],
 }
-ALONE = {"serve", "settings", "completion", "doctor"}
+ALONE = {"serve", "settings", "completion", "doctor", "plan"}
 
 CONFLICTS = {"bucket create", "bucket rm"}
 FOUND = {"bucket create", "bucket ls", "credential create", "credential ls", "sign"}
