@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import httpx
@@ -69,7 +70,8 @@ class Script(httpx.BaseTransport):
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long it would have waited."""
     waited: list[float] = []
-    monkeypatch.setattr(retries_module.time, "sleep", waited.append)
+    # Not the sleep of all who sleep in this process.
+    monkeypatch.setattr(retries_module, "time", SimpleNamespace(sleep=waited.append))
     return waited
 
 

@@ -111,7 +111,7 @@ def test_every_write_is_audited_once_done_or_refused(behind: Service, who: str) 
     with httpx.Client(base_url=behind.url, auth=auth, trust_env=False) as client:
         for method, path, view in writes():
             for body in ({"json": {"name": f"audit-{who}"}}, {"content": b"\x00"}):
-                address = f"2001:db8::{len(expected) + 1:x}"
+                address = f"2001:db8:0:{len(expected) + 1:x}::1"  # each of a network of its own
                 headers = {"X-Request-Id": secrets.token_hex(8), "X-Forwarded-For": address}
                 answer = client.request(method, path, headers=headers, **body)
                 code = answer.json()["error"]["code"] if answer.is_error else "ok"
