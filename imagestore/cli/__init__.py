@@ -5,6 +5,7 @@ terminal.py     errors, JSON, the connection to the service
 statuses.py     exit statuses
 completion.py   `completion`, and what a shell is offered
 progress.py     a progress bar
+pacing.py       batches, no faster than a rate
 notes.py        what `serve` keeps in the data folder: keys, and where the service is
 serve.py        `serve`: embedded servers, gunicorn
 server.py       gunicorn, set up and run in this process

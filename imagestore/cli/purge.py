@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 import click
 
 from imagestore.cli.buckets import as_json
 from imagestore.cli.completion import offer_keys
 from imagestore.cli.images import bucket_option
+from imagestore.cli.pacing import paced
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.terminal import connect, print_json, print_table
 from imagestore.client import Client, Purged
@@ -55,8 +55,7 @@ def purge(
 
 
 def _by_keys(client: Client, bucket: str, keys: tuple[str, ...]) -> Iterator[Purged]:
-    rest = iter(keys)
-    while batch := list(islice(rest, BATCH)):
+    for batch in paced(keys, BATCH):
         yield client.purge(bucket, batch)
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -14,6 +11,7 @@ import click
 from imagestore.cli.buckets import as_json
 from imagestore.cli.completion import offer_keys
 from imagestore.cli.images import bucket_option
+from imagestore.cli.pacing import paced
 from imagestore.cli.plan import Sizes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.statuses import FAILED, NOT_FOUND
@@ -103,7 +101,7 @@ def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
         found = client.images(options["bucket"], options["prefix"], options["tag"])
         bar.start(len(keys) if named else None)
         total = _nothing()
-        for batch in _paced(keys if named else (image["key"] for image in found), options["rate"]):
+        for batch in paced(keys if named else (image["key"] for image in found), BATCH, options["rate"]):
             part = client.warm(options["bucket"], batch)
             _add(total, part)
             bar.advance(len(batch), batch[-1])
@@ -125,18 +123,6 @@ def _wishes(options: Options, log: str) -> Wishes:
         plan_only=options["plan_only"],
         as_json=options["as_json"],
     )
-
-
-def _paced(keys: Iterable[str], rate: float | None) -> Iterator[list[str]]:
-    """Batches of keys, each no sooner than the rate allows."""
-    size = BATCH if rate is None else max(1, min(BATCH, int(rate)))
-    began, given = time.monotonic(), 0
-    rest = iter(keys)
-    while batch := list(islice(rest, size)):
-        if rate is not None:
-            time.sleep(max(0.0, began + given / rate - time.monotonic()))
-        yield batch
-        given += len(batch)
 
 
 def _nothing() -> Warmed:

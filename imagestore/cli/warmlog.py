@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import click
 
 from imagestore.cache.footprint import SERVER_BYTES
+from imagestore.cli.pacing import paced
 from imagestore.cli.plan import STANDARD_INPUT, report_unread, watched
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.statuses import FAILED
@@ -82,7 +80,6 @@ class _Done:
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
-        self._lock = threading.Lock()
         self._paths = set(file.read_text().splitlines()) if file is not None and file.exists() else set()
 
     def __contains__(self, path: str) -> bool:
@@ -91,7 +88,7 @@ class _Done:
     def add(self, path: str) -> None:
         if self._file is None:
             return
-        with self._lock, self._file.open("a") as opened:
+        with self._file.open("a") as opened:
             opened.write(path + "\n")
 
 
@@ -102,22 +99,25 @@ def _load(targets: list[Target], wishes: Wishes, done: _Done) -> Counter[str]:
         bar = stack.enter_context(progress_bar("warming", wanted=not wishes.as_json))
         threads = stack.enter_context(ThreadPoolExecutor(wishes.concurrency))
         bar.start(len(targets))
-        paced = _paced(targets, wishes.rate)
-        for each, outcome in zip(targets, threads.map(lambda it: _ask(client, it), paced), strict=True):
+        waiting: deque[tuple[Target, Future[str]]] = deque()
+
+        def take() -> None:
+            each, asked = waiting.popleft()
+            outcome = asked.result()
             counts[outcome] += 1
             if outcome in ("loaded", "found", "refused"):
                 done.add(each.path)
             bar.advance(1, each.path)
             bar.advance_bytes(each.size)
+
+        # No more are on their way than there are threads: what is done is noted as it is done.
+        for [each] in paced(targets, 1, wishes.rate):
+            waiting.append((each, threads.submit(_ask, client, each)))
+            while waiting and (len(waiting) >= wishes.concurrency or waiting[0][1].done()):
+                take()
+        while waiting:
+            take()
     return counts
-
-
-def _paced(targets: list[Target], rate: float | None) -> Iterator[Target]:
-    began = time.monotonic()
-    for number, each in enumerate(targets):
-        if rate is not None:
-            time.sleep(max(0.0, began + number / rate - time.monotonic()))
-        yield each
 
 
 def _ask(client: Client, target: Target) -> str:

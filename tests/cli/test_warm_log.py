@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import redis
 from imagestore.cache.footprint import SERVER_BYTES
 from tests import pictures
 from tests.cli.conftest import run_alone
-from tests.service import Service, running_service
+from tests.service import Service, await_that, environment, running_service
 
 KEYS = [f"p/ü {number}.png" for number in range(12)]
 SHAPES = ["", "c_fill,w_20,h_20/", "w_30/f_webp/"]
@@ -84,6 +87,20 @@ def test_what_is_done_is_not_done_again(service: Service, log: Path, tmp_path: P
     assert len(state.read_text().splitlines()) == 5
     rest = warm(service, log, "--state", str(state), "--concurrency", "8", "--rate", "500/s")
     assert rest["loaded"] + rest["found"] == rest["objects"] - 5
+
+
+def test_what_is_done_is_noted_at_once(service: Service, log: Path, tmp_path: Path) -> None:
+    """So that a slow warm-up that is broken off has not been for nothing."""
+    state = tmp_path / "state"
+    command = [sys.executable, "-m", "imagestore", "warm", "--log", str(log), "--rate", "4/s"]
+    with subprocess.Popen([*command, "--state", str(state)], env=environment({"data": service.data})) as run:
+        await_that(lambda: state.exists() and state.read_text().count("\n") >= 2)
+        assert run.poll() is None
+        run.send_signal(signal.SIGINT)
+    done = len(state.read_text().splitlines())
+    rest = warm(service, log, "--state", str(state))
+    assert 0 < done < rest["objects"]
+    assert rest["loaded"] + rest["found"] == rest["objects"] - done
 
 
 def test_wrong_use_is_said(service: Service, log: Path, tmp_path: Path) -> None:
