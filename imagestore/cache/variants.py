@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 from imagestore.cache.names import redis_key
-from imagestore.cache.scripts import NOTE_MEMBER
+from imagestore.cache.node import Unreached
+from imagestore.cache.scripts import NOTE_MEMBER, Command
 from imagestore.cache.tier import Tier
 
 MOST_VARIANTS = 20_000
@@ -15,6 +17,8 @@ NOTED_SECONDS = 8 * 86400
 """Longer than any blob is kept that nobody asks for (see cache/admission.py)."""
 
 BATCH = 500
+ORIGINALS = 10
+"""Keys, and sets of them, of one round trip: of the sets some 30 MB at the worst."""
 
 
 class Variants:
@@ -32,20 +36,36 @@ class Variants:
             [NOTE_MEMBER.of(redis_key("variants", digest), key, *bounds) for digest in digests]
         )
 
-    def drop(self, digest: str, *names: str) -> int:
-        """Drop all blobs that were made of an original, and those of these names; how many were there."""
-        noted = redis_key("variants", digest)
-        members = self._wire.converse([("SMEMBERS", noted)], insist=True)[0]
-        keys = [redis_key("blob", name) for name in names]
-        if isinstance(members, _MANY):
-            keys += [each for each in members if isinstance(each, bytes)]
+    def drop(self, digests: Sequence[str], names: Sequence[str] = ()) -> int:
+        """Drop all blobs that were made of these originals, and those of these names; how many were there.
+
+        A server that hangs costs one timeout, however many there are: what is left then, is left.
+        """
+        gone = 0
+        with suppress(Unreached):
+            gone += self._unlink([redis_key("blob", name) for name in names])
+            for start in range(0, len(digests), ORIGINALS):
+                noted = [redis_key("variants", digest) for digest in digests[start : start + ORIGINALS]]
+                found = self._ask([("SMEMBERS", key) for key in noted])
+                members = [key for each in found if isinstance(each, _MANY) for key in each]
+                gone += self._unlink([key for key in members if isinstance(key, bytes)])
+                self._unlink(noted)
+        return gone
+
+    def _unlink(self, keys: Sequence[bytes]) -> int:
+        """How many of the keys were there. Raises Unreached."""
         gone = 0
         for start in range(0, len(keys), BATCH):
-            unlink = [("UNLINK", key) for key in keys[start : start + BATCH]]
-            answers = self._wire.converse(unlink, insist=True)
+            answers = self._ask([("UNLINK", key) for key in keys[start : start + BATCH]])
             gone += sum(answer for answer in answers if isinstance(answer, int))
-        self._wire.converse([("UNLINK", noted)], insist=True)
         return gone
+
+    def _ask(self, commands: Sequence[Command]) -> list[object]:
+        answers = self._wire.converse(commands, insist=True)
+        for answer in answers:
+            if isinstance(answer, Unreached):
+                raise answer
+        return answers
 
 
 _MANY = (set, list, tuple)

@@ -68,7 +68,7 @@ class Purge:
         """What was made of bytes, and the bytes in Redis. What another image has too is made again for that
         one; what is left in MongoDB since it did not answer, a sweep takes."""
         known = list(digests)
-        gone = sum(self._variants.drop(digest, original_name(digest)) for digest in known)
+        gone = self._variants.drop(known, [original_name(digest) for digest in known])
         with suppress(StoreUnavailable):
             gone += self._kept.forget(known)
         return gone
