@@ -96,6 +96,11 @@ class Memory:
         """What is kept for a target: one answer for all, or one for each class of Accept."""
         return self._pages.get(target)
 
+    def find(self, target: bytes, accept_class: str) -> Entry | None:
+        """What is kept of a target for that class, out of date or not."""
+        page = self._pages.get(target)
+        return page.get(accept_class) if isinstance(page, dict) else page
+
     def is_valid(self, entry: Entry) -> bool:
         """Whether nothing that it was made of has changed."""
         return self.generations.unchanged(*entry.depends)

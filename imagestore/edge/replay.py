@@ -19,11 +19,10 @@ from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
 from imagestore.edge.memory import Depends, Entry, Field, Memory
 from imagestore.edge.recording import Recording, enter, target_name
 from imagestore.edge.refusals import Refusal
-from imagestore.edge.sending import Reply, Sender, note_access
+from imagestore.edge.sending import Reply, Sender, fields_of, lines_of, note_access
 from imagestore.web.journal import SAFE_METHODS
 
 MOST_HOSTS = 256
-
 
 _FETCHED = re.compile(rb"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]+/image/upload/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]+")
 """Targets for which Redis is asked: those of delivery, in the letters that a URL has (RFC 3986)."""
@@ -61,7 +60,7 @@ class Replayer:
         asked = read(fields, peer)
         if asked is None or asked.host not in self._hosts:
             return None
-        entry = page if isinstance(page, Entry) or page is None else page.get(asked.accept_class)
+        entry = page.get(asked.accept_class) if isinstance(page, dict) else page
         if entry is not None and now < entry.fresh_until and self.memory.is_valid(entry):
             reply = self._sender.answer(entry, method, asked, now, "memory")
             if reply is not None:
@@ -110,7 +109,7 @@ class Replayer:
         """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""
         self.memory.put(entry)
         if self._answers is not None and (entry.dated or not entry.has(b"last-modified")):
-            head = b"".join(b"%s: %s\r\n" % each for each in entry.fields if each[0] != b"date")
+            head = lines_of(field for field in entry.fields if field[0] != b"date")
             self._answers.write(entry.target, entry.variant or None, head, source)
 
     def record(self, scope: Scope, clock: Callable[[], float]) -> Recording | None:
@@ -133,8 +132,7 @@ class Replayer:
     def stale(self, target: bytes, accept_class: str, now: float) -> Refusal | None:
         """An answer of before, in full, for want of a new one: none of what has changed since, or is older
         than it said that it may be (RFC 5861, section 4)."""
-        page = self.memory.page(target)
-        entry = page if isinstance(page, Entry) or page is None else page.get(accept_class)
+        entry = self.memory.find(target, accept_class)
         if entry is None or now >= entry.stale_until or not self.memory.is_valid(entry):
             return None
         return Refusal(200, self._sender.describe(entry, now), entry.body)
@@ -165,10 +163,7 @@ class Replayer:
         self.memory.tell(metrics)
 
 
-@lru_cache(maxsize=4096)
-def _fields_of(head: bytes) -> tuple[Field, ...]:
-    lines = (line.partition(b": ") for line in head.split(b"\r\n")[:-1])
-    return tuple((name, value) for name, _, value in lines)
+_fields_of = lru_cache(maxsize=4096)(fields_of)
 
 
 def _target(scope: Scope) -> bytes:

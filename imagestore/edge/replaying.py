@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
+
+from gunicorn.http.errors import ParseException
 
 from imagestore.core.metrics import EDGE_ABORTS
 from imagestore.edge.asked import Asked, Peer
 from imagestore.edge.forwarded import is_trusted
+from imagestore.edge.front import PIECE
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.edge.sending import Reply
 
 if TYPE_CHECKING:
     from imagestore.edge.worker import EdgeWorker
 
-PIECE = 64 * 1024
-"""What a client must take of an answer within `send_timeout`, as with Front."""
+log = logging.getLogger(__name__)
 
 JOINED_BYTES = 16 * 1024
 """A body up to this is copied behind its head, which costs less than a second buffer does."""
@@ -100,17 +103,30 @@ class ReplayingProtocol(EdgeProtocol):
     async def _fetch(self, asked: Asked) -> None:
         replayer, parser = self.worker.replayer, self._callback_parser
         assert replayer is not None
-        reply = await replayer.fetch(parser.method, parser.path, asked, self.worker.loop.time)
+        reply = None
+        try:
+            reply = await replayer.fetch(parser.method, parser.path, asked, self.worker.loop.time)
+        except Exception:  # logged; the application answers, and nobody waits for ever
+            log.exception("looking into Redis for %s failed", ascii(parser.path)[2:-1])
         self._fetching = None
         if reply is not None and not self.worker.draining:
             rest = self._send_reply(reply)
             if rest:
                 self._feed_callback_parser(rest)
         elif not self._closed:
-            super()._on_headers_complete()
-            self._on_message_complete()
-            self._note_fed()
+            self._pass_on()
         self._resume_reading()
+
+    def _pass_on(self) -> None:
+        """Let gunicorn have the request, which it refuses as it would have when the head was complete."""
+        try:
+            super()._on_headers_complete()
+        except ParseException as error:
+            self._send_error_response(400, str(error))
+            self._close_transport()
+            return
+        self._on_message_complete()
+        self._note_fed()
 
     def _send_reply(self, reply: Reply) -> bytes:
         """Send what was found for the request just read; returns what came behind that request."""

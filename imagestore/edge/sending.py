@@ -88,8 +88,7 @@ class Sender:
 
     def describe(self, entry: Entry, now: float) -> list[Field]:
         """The fields with which it is sent now, by whoever adds those of the connection."""
-        lines = [line.partition(b": ") for line in _tail(entry, now, "memory").split(b"\r\n")[:-1]]
-        own = [(name, value) for name, _, value in lines]
+        own = fields_of(_tail(entry, now, "memory"))
         return [*entry.fields, *own, (b"x-request-id", self._number())]
 
     def _send(
@@ -148,8 +147,18 @@ def _is_fit(entry: Entry, asked: Asked, now: float) -> bool:
 
 
 def _head(status: str, fields: Iterable[Field], left_out: frozenset[bytes] = frozenset()) -> bytes:
-    lines = [name + b": " + value + b"\r\n" for name, value in (*fields, SERVER) if name not in left_out]
-    return b"".join((_LINES[status], *lines))
+    return _LINES[status] + lines_of(field for field in (*fields, SERVER) if field[0] not in left_out)
+
+
+def lines_of(fields: Iterable[Field]) -> bytes:
+    """Fields as a head has them, each with the end of its line."""
+    return b"".join([b"%s: %s\r\n" % field for field in fields])
+
+
+def fields_of(lines: bytes) -> tuple[Field, ...]:
+    """What `lines_of` was given."""
+    parts = (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])
+    return tuple((name, value) for name, _, value in parts)
 
 
 def _tail(entry: Entry, now: float, level: Level) -> bytes:
