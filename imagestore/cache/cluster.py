@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
@@ -67,17 +67,10 @@ class Cluster:
         if None in asked:
             self._tally.add("shunned")
         self._spread(commands, enumerate(asked), answers, insist=insist)
-        moved, asking = [], []
-        for place, answer in enumerate(answers):
-            if not isinstance(answer, AskError):
-                continue
-            server = Address(answer.host or _host(asked[place]), answer.port)
-            if isinstance(answer, MovedError):
-                moved.append((place, server))
-                if owners is not None:
-                    owners[slots[place]] = server
-            else:
-                asking.append((place, server))
+        moved, asking = redirections(answers, asked)
+        for place, server in moved:
+            if owners is not None:
+                owners[slots[place]] = server
         if moved or any(isinstance(answer, Unreached | ClusterDownError) for answer in answers):
             self._doubtful = True
         self._spread(commands, moved, answers, insist=insist)
@@ -104,16 +97,12 @@ class Cluster:
     def _spread(
         self,
         commands: Sequence[Command],
-        servers: Sequence[tuple[int, Address | None]] | Iterator[tuple[int, Address | None]],
+        servers: Iterable[tuple[int, Address | None]],
         answers: list[object],
         **how: bool,
     ) -> None:
         """Ask each server for those commands, by their places, that are for it, and put its answers there."""
-        places: dict[Address, list[int]] = defaultdict(list)
-        for place, server in servers:
-            if server is not None:
-                places[server].append(place)
-        for server, its in places.items():
+        for server, its in by_server(servers).items():
             node = self._node(server)
             if node is not None:
                 got = node.ask([commands[place] for place in its], **how)
@@ -177,8 +166,28 @@ class Cluster:
             node.close()
 
 
-def _host(server: Address | None) -> str:
-    return server.host if server is not None else ""
+def by_server(servers: Iterable[tuple[int, Address | None]]) -> dict[Address, list[int]]:
+    """The places of what each server is to be asked, without those that nobody has."""
+    places: dict[Address, list[int]] = defaultdict(list)
+    for place, server in servers:
+        if server is not None:
+            places[server].append(place)
+    return places
+
+
+def redirections(
+    answers: Sequence[object], asked: Sequence[Address | None]
+) -> tuple[list[tuple[int, Address]], list[tuple[int, Address]]]:
+    """The places of answers that name another server, with that: for good, and for this once (ASK).
+
+    A server without a host is on that of the one that was asked.
+    """
+    moved, asking = list[tuple[int, Address]](), list[tuple[int, Address]]()
+    for (place, answer), server in zip(enumerate(answers), asked, strict=True):
+        if isinstance(answer, AskError):
+            named = Address(answer.host or (server.host if server else ""), answer.port)
+            (moved if isinstance(answer, MovedError) else asking).append((place, named))
+    return moved, asking
 
 
 def owners_from(told: Any, informant: Address) -> Owners | None:

@@ -5,13 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from redis.crc import key_slot
-from redis.exceptions import AskError, ClusterDownError, MovedError
+from redis.exceptions import ClusterDownError
 
-from imagestore.cache.cluster import MOST_NODES, REFRESH_SECONDS, REFRESH_TRIES, Owners, owners_from
+from imagestore.cache.cluster import (
+    MOST_NODES,
+    REFRESH_SECONDS,
+    REFRESH_TRIES,
+    Owners,
+    by_server,
+    owners_from,
+    redirections,
+)
 from imagestore.cache.loopnode import LoopNode
 from imagestore.cache.node import Unreached
 from imagestore.cache.scripts import Command, key_of
@@ -44,14 +51,7 @@ class LoopCluster:
         if None in asked:
             self._tally.add("shunned")
         await self._spread(commands, enumerate(asked), answers)
-        moved: list[tuple[int, Address]] = []
-        asking: list[tuple[int, Address]] = []
-        for place, answer in enumerate(answers):
-            if not isinstance(answer, AskError):
-                continue
-            known = asked[place]
-            server = Address(answer.host or (known.host if known else ""), answer.port)
-            (moved if isinstance(answer, MovedError) else asking).append((place, server))
+        moved, asking = redirections(answers, asked)
         for place, server in moved:
             if self._owners is not None:
                 self._owners[slots[place]] = server
@@ -87,12 +87,8 @@ class LoopCluster:
         asking: bool = False,
     ) -> None:
         """Ask all servers at once, each for those commands, by their places, that are for it."""
-        places: dict[Address, list[int]] = defaultdict(list)
-        for place, server in servers:
-            if server is not None:
-                places[server].append(place)
         going = []
-        for server, its in places.items():
+        for server, its in by_server(servers).items():
             node = self._node(server)
             if node is not None:
                 going.append((its, node.ask([commands[place] for place in its], asking=asking)))
