@@ -200,6 +200,10 @@ class ImageNotFound(NotFound):
         super().__init__(message)
         self.marker = marker
 
+    @classmethod
+    def named(cls, bucket: str, key: str) -> ImageNotFound:
+        return cls(f"There is no image {key!r} in bucket {bucket!r}.")
+
 
 class VersionNotFound(NotFound):
     code = "version_not_found"

@@ -122,14 +122,14 @@ class Catalog:
         """Raises ImageNotFound."""
         image = self._documents.find_image(bucket, key)
         if image is None:
-            raise _no_image(bucket, key)
+            raise ImageNotFound.named(bucket, key)
         return image
 
     def relabel(self, bucket: str, key: str, labels: Labels, condition: Condition) -> Image:
         """Set tags, context or both. Raises ImageNotFound and PreconditionFailed."""
         image = self._documents.set_labels(bucket, key, labels, condition)
         if image is None:
-            raise _no_image(bucket, key)
+            raise ImageNotFound.named(bucket, key)
         self._aliases.forget_image(bucket, key, image.generation)
         return image
 
@@ -138,7 +138,7 @@ class Catalog:
         digests = {each.digest for each in self._documents.list_versions(bucket, key)}
         buried = self._documents.bury(bucket, key, condition)
         if buried is None:
-            raise _no_image(bucket, key)
+            raise ImageNotFound.named(bucket, key)
         numbers, generation = buried
         self._aliases.forget_image(bucket, key, generation)
         self._aliases.forget_versions(bucket, key, numbers)
@@ -181,7 +181,3 @@ def _not_empty(name: str) -> BucketNotEmpty:
     return BucketNotEmpty(
         f"Bucket {name!r} still has images, or versions of deleted ones: delete them first."
     )
-
-
-def _no_image(bucket: str, key: str) -> ImageNotFound:
-    return ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")

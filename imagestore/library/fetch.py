@@ -104,7 +104,7 @@ class Fetch:
         found_bucket = known_bucket or self.bucket(bucket)
         allow(found_bucket)
         if all(each.absent for each in known):
-            raise _no_image(bucket, key)
+            raise ImageNotFound.named(bucket, key)
         if wanted is not None:
             found = remembered(found_bucket, readings, known, wanted)
             found = found or self._find_version(found_bucket, readings, wanted, timings)
@@ -208,7 +208,7 @@ class Fetch:
         for each, place in zip(readings, places, strict=True):
             if place.absence is not None:
                 self._aliases.write_missing(bucket.name, each.key, place.absence)
-        raise _no_image(bucket.name, readings[0].key)
+        raise ImageNotFound.named(bucket.name, readings[0].key)
 
     def _note_newest(self, bucket: Bucket, readings: Sequence[Reading], places: Sequence[Place]) -> Found:
         """Of what was found under the last of these places, and under none before it."""
@@ -281,10 +281,6 @@ class Fetch:
             return False
         self.make(ref, name, frequency)
         return True
-
-
-def _no_image(bucket: str, key: str) -> ImageNotFound:
-    return ImageNotFound(f"There is no image {key!r} in bucket {bucket!r}.")
 
 
 def original_name(digest: Digest) -> str:
