@@ -26,7 +26,7 @@ from tests.faults.metrics import Metrics
 from tests.faults.node import BUCKET, running_node
 from tests.figures import Figures
 from tests.service import PATIENCE, Service, await_that
-from tests.web.watch import workers
+from tests.web.watch import decoders_in, workers
 
 SECONDS = 1.0
 """What a picture may take here: nothing within the other limits takes the five seconds that are usual."""
@@ -112,19 +112,9 @@ def scene(service: Service) -> Iterator[Scene]:
 
 
 def decoders_of(service: Service) -> set[int]:
-    """Those of the one worker; the kernel lists children by the thread that made them."""
+    """Those of the one worker."""
     (worker,) = workers(service)
-    found = set()
-    for children in Path(f"/proc/{worker}/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has ended
-            found |= {int(pid) for pid in children.read_text().split() if is_decoder(int(pid))}
-    return found
-
-
-def is_decoder(pid: int) -> bool:
-    with suppress(OSError):
-        return "imaging.sandbox" in Path(f"/proc/{pid}/cmdline").read_text()
-    return False
+    return decoders_in(worker)
 
 
 def decodes(pid: int) -> bool:

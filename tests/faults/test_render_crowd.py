@@ -18,10 +18,9 @@ from imagestore.embedded import Server
 from tests import pictures
 from tests.faults.metrics import Metrics
 from tests.faults.node import BUCKET, connect, running_node
-from tests.faults.test_renders import children
 from tests.figures import Figures
 from tests.service import Service, await_that
-from tests.web.watch import workers
+from tests.web.watch import decoders_in, workers
 
 CLIENTS = 1000
 PATIENCE = 60.0
@@ -84,7 +83,7 @@ def test_a_thousand_who_want_one_new_rendition_get_one(service: Service, figures
 def test_if_its_maker_dies_one_other_makes_it(service: Service, figures: Figures) -> None:
     """Of two renders that are begun, one is ended: all whose worker lives get what the other makes."""
     dying, *_ = workers(service)
-    decoders = children(dying)
+    decoders = decoders_in(dying)
     path = f"/{BUCKET}/image/upload/c_scale,w_700/e_oil_paint/ada.jpg"
     before = Metrics(service)
     with connect(service, worker=dying) as first:

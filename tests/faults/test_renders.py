@@ -20,7 +20,7 @@ from tests.faults.metrics import Metrics
 from tests.faults.node import BUCKET, connect, running_node
 from tests.faults.test_decoders import decoders_of
 from tests.service import Service, await_that
-from tests.web.watch import workers
+from tests.web.watch import decoders_in, workers
 
 THREADS = 4
 WAITING = 30
@@ -130,7 +130,7 @@ def test_a_worker_that_dies_at_a_render_is_followed_by_another(
         dying, living = workers(service)
         request = f"GET {PATH}/c_scale,w_60/ada.jpg HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
         with connect(service, worker=dying) as first, connect(service, worker=living) as second:
-            stopped = children(dying)
+            stopped = decoders_in(dying)
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             first.sendall(request)
@@ -143,11 +143,3 @@ def test_a_worker_that_dies_at_a_render_is_followed_by_another(
             for pid in stopped:
                 os.kill(pid, signal.SIGKILL)
         assert got.startswith(b"HTTP/1.1 200 ")
-
-
-def children(worker: int) -> list[int]:
-    """The decoders of one worker."""
-    found = []
-    for listed in Path(f"/proc/{worker}/task").glob("*/children"):
-        found += [int(pid) for pid in listed.read_text().split()]
-    return [pid for pid in found if "imaging.sandbox" in Path(f"/proc/{pid}/cmdline").read_text()]

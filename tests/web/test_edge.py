@@ -85,15 +85,17 @@ def from_level(answer: httpx.Response, level: str) -> bool:
     return told and "Server-Timing" not in answer.headers and ("Age" in answer.headers) == (level == "memory")
 
 
-@pytest.mark.parametrize("level", ["memory", "redis"])
 @pytest.mark.parametrize("accept", ACCEPTS)
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    ("level", "target"),
+    # No alias tells for long that an image is missing, so what stands in for it is not found by Redis.
+    [("memory", each) for each in TARGETS]
+    + [("redis", each) for each in TARGETS if not each.startswith("d_")],
+)
 def test_what_is_made_is_the_same(
     services: dict[str, Service], subjects: dict[str, Subject], target: str, accept: str, level: str
 ) -> None:
     del subjects  # the image is there
-    if level == "redis" and target.startswith("d_"):
-        pytest.skip("no alias tells that an image is missing")
     with httpx.Client(headers={"Accept": accept} if accept else {}, timeout=30) as client:
         made, *_, kept = (
             client.get(f"{services[name].url}/default/image/upload/{target}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,3 +79,18 @@ def read_error(received: bytes) -> tuple[int, str]:
     """Its status and error code."""
     answer = parse_answer(received)
     return answer.status_code, code_of(answer)
+
+
+def decoders_in(worker: int) -> set[int]:
+    """The decoders of one worker; the kernel lists children by the thread that made them."""
+    found = set()
+    for children in Path(f"/proc/{worker}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended
+            found |= {int(pid) for pid in children.read_text().split() if is_decoder(int(pid))}
+    return found
+
+
+def is_decoder(pid: int) -> bool:
+    with suppress(OSError):
+        return "imaging.sandbox" in Path(f"/proc/{pid}/cmdline").read_text()
+    return False
