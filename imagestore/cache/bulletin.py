@@ -35,7 +35,7 @@ class Bulletin:
     worker of another node that listens learns of it within moments.
 
     Messages are sealed, so nobody else's are believed. One that is lost is not told again: a listener that
-    was cut off takes everything for changed when it is back, and what a node keeps has an end of its own.
+    was cut off looks at everything anew when it is back, and what a node keeps has an end of its own.
     Raises ValueError for a `url` as Wire does.
     """
 
@@ -78,7 +78,7 @@ class Bulletin:
             if isinstance(await talk.ask(("SUBSCRIBE", CHANNEL)), Exception):
                 return
             if missed:
-                self._generations.touch_all()
+                self._generations.doubt_all()
             while not ended.is_set():
                 await talk.ask(("PING",))
                 with suppress(TimeoutError):

@@ -13,8 +13,9 @@ from pathlib import Path
 SLOTS = 65536
 _SLOT_BYTES = 8
 _HEADER_SLOTS = 16
-"""At the beginning: which boot of the machine the moments are of. And then the slot for everything."""
+"""At the beginning: which boot of the machine the moments are of. The last two slots are for all names."""
 EVERYTHING = _HEADER_SLOTS - 1
+DOUBT = _HEADER_SLOTS - 2
 _SIZE = (_HEADER_SLOTS + SLOTS) * _SLOT_BYTES
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -47,8 +48,8 @@ class Generations:
             os.close(descriptor)
 
     def slots_of(self, names: Iterable[str]) -> tuple[int, ...]:
-        """The places of names, that of everything included."""
-        return (EVERYTHING, *(_slot(name) for name in names))
+        """The places of names, and before them those that are for all names."""
+        return (DOUBT, EVERYTHING, *(_slot(name) for name in names))
 
     def unchanged(self, slots: tuple[int, ...], since: int) -> bool:
         """Whether nothing at these places has changed since the moment (`time.monotonic_ns`)."""
@@ -58,6 +59,10 @@ class Generations:
                 return False
         return True
 
+    def unrefuted(self, slots: tuple[int, ...], since: int) -> bool:
+        """Whether no change at these places is known of, although word of one may have been lost."""
+        return self.unchanged(slots[1:], since)
+
     def touch(self, names: Iterable[str]) -> None:
         """These names have just changed."""
         self._write(_slot(name) for name in names)
@@ -65,6 +70,10 @@ class Generations:
     def touch_all(self) -> None:
         """Anything may have changed."""
         self._write([EVERYTHING])
+
+    def doubt_all(self) -> None:
+        """Word of what has changed elsewhere may have been lost."""
+        self._write([DOUBT])
 
     def _write(self, slots: Iterable[int]) -> None:
         now = time.monotonic_ns()

@@ -105,6 +105,10 @@ class Memory:
         """Whether nothing that it was made of has changed."""
         return self.generations.unchanged(*entry.depends)
 
+    def is_refuted(self, entry: Entry) -> bool:
+        """Whether something that it was made of is known to have changed."""
+        return not self.generations.unrefuted(*entry.depends)
+
     def put(self, entry: Entry) -> bool:
         """Keep it instead of what was there; False if it is too large, or what it was made of has changed."""
         if len(entry.body) > MOST_BODY_BYTES or entry.size > self.limit or not self.is_valid(entry):

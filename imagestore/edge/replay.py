@@ -130,10 +130,10 @@ class Replayer:
             self._hosts.add(host)
 
     def stale(self, target: bytes, accept_class: str, now: float) -> Refusal | None:
-        """An answer of before, in full, for want of a new one: none of what has changed since, or is older
-        than it said that it may be (RFC 5861, section 4)."""
+        """An answer of before, in full, for want of a new one: none of what is known to have changed since,
+        or is older than it said that it may be (RFC 5861, section 4)."""
         entry = self.memory.find(target, accept_class)
-        if entry is None or now >= entry.stale_until or not self.memory.is_valid(entry):
+        if entry is None or now >= entry.stale_until or self.memory.is_refuted(entry):
             return None
         return Refusal(200, self._sender.describe(entry, now), entry.body)
 

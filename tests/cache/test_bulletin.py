@@ -33,7 +33,7 @@ class Node:
         self.began = time.monotonic_ns()
 
     def doubts(self, *names: str) -> bool:
-        return not self.generations.unchanged(self.generations.slots_of(names)[1:], self.began)
+        return not self.generations.unchanged(self.generations.slots_of(names)[2:], self.began)
 
     def doubts_everything(self) -> bool:
         return not self.generations.unchanged(self.generations.slots_of(()), self.began)

@@ -51,9 +51,19 @@ def test_everything_can_change_at_once(tmp_path: Path) -> None:
     assert not generations.unchanged(generations.slots_of([]), began)
 
 
+def test_doubt_is_no_knowledge_of_a_change(tmp_path: Path) -> None:
+    generations, began = Generations(tmp_path / "generations"), time.monotonic_ns()
+    slots = generations.slots_of(["image/default/a"])
+    generations.doubt_all()
+    assert not generations.unchanged(slots, began)
+    assert generations.unrefuted(slots, began)
+    generations.touch(["image/default/a"])
+    assert not generations.unrefuted(slots, began)
+
+
 def test_names_are_spread_over_the_slots(tmp_path: Path) -> None:
     generations = Generations(tmp_path / "generations")
-    places = {generations.slots_of([f"image/default/{number}"])[1] for number in range(2000)}
+    places = {generations.slots_of([f"image/default/{number}"])[-1] for number in range(2000)}
     assert len(places) > 1900
     assert max(places) - min(places) > SLOTS / 2
 

@@ -115,6 +115,7 @@ def open_house(
                 **options,
             }
             services = Services(Settings(**given))
+            services.tier.eviction.look()  # now, and not in the background while round trips are counted
             closing.callback(services.close)
             return House(services)
 
