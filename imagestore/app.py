@@ -1,4 +1,4 @@
-"""create_app(): services and faces make the Flask application."""
+"""create_app() and create_s3_app(): services and faces make the Flask applications."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from imagestore.web.ops import ops
 from imagestore.web.rest import FACES
 from imagestore.web.rest.docs import docs
 from imagestore.web.rest.schemas import ErrorAnswer
+from imagestore.web.s3.door import Door
 
 FORM_SLACK = 1024 * 1024
 """What a multipart body may have beyond the picture: part heads and fields."""
@@ -48,3 +49,8 @@ def create_app(services: Services) -> OpenAPI:
     app.register_blueprint(delivery)
     app.register_blueprint(ops)
     return app
+
+
+def create_s3_app(services: Services) -> Door:
+    """The S3 door, an application of its own on the same services."""
+    return Door(services)

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from imagestore.core.addresses import HostNames, Networks
-from imagestore.core.forms import address, choice, http_url, integer, mongo_url, redis_url, seconds
+from imagestore.core.forms import (
+    address,
+    address_or_off,
+    choice,
+    http_url,
+    integer,
+    mongo_url,
+    redis_url,
+    region,
+    seconds,
+)
 from imagestore.core.rates import Rate
 from imagestore.core.thresholds import Thresholds
 
@@ -46,6 +56,19 @@ class Settings:
     bind: str = setting(
         "service", "127.0.0.1:8000", address, "Where the HTTP service listens; port 0 takes a free one."
     )
+    s3_bind: str = setting(
+        "service",
+        "127.0.0.1:9000",
+        address_or_off,
+        "Where the S3 door listens; port 0 takes a free one, off does without it.",
+    )
+    s3_domains: HostNames = setting(
+        "service",
+        HostNames.parse("localhost"),
+        HostNames.parse,
+        "Names of the S3 door, of which bucket.name is a bucket's (virtual-host style), with commas.",
+    )
+    region: str = setting("service", "us-east-1", region, "The region that S3's clients sign for.")
     workers: int = setting("service", 2, integer(1, 256), "Worker processes.")
     threads: int = setting("service", 64, integer(1, 512), "Threads for requests in each worker.")
     public_url: str = setting(

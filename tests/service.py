@@ -38,6 +38,11 @@ class Service:
         return self._printed_url("MongoDB")
 
     @property
+    def s3_url(self) -> str:
+        """Where it is served, with `s3_bind="127.0.0.1:0"`."""
+        return self._printed_url("S3")
+
+    @property
     def redis_url(self) -> str:
         return self._printed_url("Redis")
 
@@ -58,10 +63,13 @@ class Service:
 
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
-    """The environment of a command with these settings, by their names in lower case, and no others."""
+    """The environment of a command with these settings, by their names in lower case, and no others.
+
+    The S3 door is off unless they name it: its usual port may be taken.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("IMAGESTORE_")}
     named = {f"IMAGESTORE_{name.upper()}": str(value) for name, value in settings.items()}
-    return {**kept, "PYTHONPATH": str(REPOSITORY), **named}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), "IMAGESTORE_S3_BIND": "off", **named}
 
 
 def serve_command(*arguments: str) -> list[str]:

@@ -26,12 +26,14 @@ DRAWING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Greeting:
-    """`mongo_url` and `redis_url` are of embedded servers, else empty: other URLs may hold a password.
+    """`s3_url` is empty where that door is off. `mongo_url` and `redis_url` are of embedded servers, else
+    empty: other URLs may hold a password.
 
     `first_start` tells that the credential was just made, so that it is shown.
     """
 
     service: Service
+    s3_url: str
     notes: Notes
     mongo_url: str
     redis_url: str
@@ -84,6 +86,7 @@ class Greeting:
             f"  service   {url}",
             f"  API docs  {url}/v1/docs",
         ]
+        lines += [f"  S3        {self.s3_url}"] if self.s3_url else []
         lines += [f"  MongoDB   {self.mongo_url}"] if self.mongo_url else []
         lines += [f"  Redis     {self.redis_url}"] if self.redis_url else []
         return [*lines, f"  data      {self.notes.client_file.parent}", ""]

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
 from types import FrameType
 from typing import NoReturn
@@ -82,19 +82,22 @@ def _run(settings: Settings) -> NoReturn:
     """Ends in SystemExit, in the workers too."""
     try:
         settings = replace(settings, data=prepare_folder(settings.data))
-        listener = _listen(settings.bind)
+        listeners = [_listen(settings.bind, "BIND", "choose another address with --bind HOST:PORT")]
+        if settings.s3_bind != "off":
+            advice = "choose another address for the S3 door, or off"
+            listeners.append(_listen(settings.s3_bind, "S3_BIND", advice))
         embedded = Embedded.start(settings, mongo=not settings.mongo_url, redis=not settings.redis_url)
     except EmbeddedError as error:
         raise Failure(str(error)) from error
     owner = os.getpid()
     try:
-        _serve(settings, listener, embedded)
+        _serve(settings, listeners, embedded)
     finally:
         if os.getpid() == owner:  # workers leave by this way too
             embedded.stop()
 
 
-def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> NoReturn:
+def _serve(settings: Settings, listeners: Sequence[socket.socket], embedded: Embedded) -> NoReturn:
     # The other commands need not wait for these.
     from imagestore.cli.caretaker import Caretaker
     from imagestore.cli.server import Server, run_beside, url_of
@@ -112,7 +115,8 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
     _ensure_indexes(settings)
     _hide_secrets(settings)
     greeting = Greeting(
-        service=Service(url_of(listener), settings.admin_key, secret),
+        service=Service(url_of(listeners[0]), settings.admin_key, secret),
+        s3_url=url_of(listeners[1]) if len(listeners) > 1 else "",
         notes=notes,
         mongo_url=mongo_url,
         redis_url=redis_url,
@@ -129,7 +133,7 @@ def _serve(settings: Settings, listener: socket.socket, embedded: Embedded) -> N
             if fold is not None:
                 fold(dead, {*living, *caretaker.pids})
 
-        Server(settings, listener, lambda: run_beside(greeting.give), end_worker, look).run()
+        Server(settings, listeners, lambda: run_beside(greeting.give), end_worker, look).run()
     raise AssertionError("gunicorn ends in SystemExit")
 
 
@@ -147,14 +151,14 @@ def _metrics_folder(settings: Settings) -> Iterator[Callable[[int, Collection[in
             folder.remove()
 
 
-def _listen(address: str) -> socket.socket:
+def _listen(address: str, setting: str, advice: str) -> socket.socket:
     from imagestore.cli.server import listen
 
     try:
         return listen(address)
     except OSError as error:
         raise Failure(
-            f"Cannot listen on {address} ({error.strerror}): choose another address with --bind HOST:PORT."
+            f"Cannot listen on {address} ({error.strerror}): {advice} ({PREFIX}{setting})."
         ) from error
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,10 +16,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from imagestore.app import FORM_SLACK, create_app
+from imagestore.app import FORM_SLACK, create_app, create_s3_app
 from imagestore.core.errors import DecoderLost
 from imagestore.edge.front import Front
 from imagestore.edge.memory import Memory
+from imagestore.edge.refusals import XML
 from imagestore.edge.replay import Replayer
 from imagestore.edge.traced import TracedFront
 from imagestore.edge.worker import DRAINING, EdgeWorker
@@ -38,7 +39,9 @@ SILENCE_SECONDS = 60
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """Serves `listener`, which it takes over, until a signal; `run` then ends in SystemExit.
+    """Serves `listeners`, which it takes over, until a signal; `run` then ends in SystemExit.
+
+    The first is for all faces but S3, which has the second, if there is one.
 
     Workers get `settings` by the fork, since the environment of their children should hold no secret.
     `on_listening` is called in this process, before the first fork; `on_worker_end` after the end of each
@@ -49,7 +52,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def __init__(
         self,
         settings: Settings,
-        listener: socket.socket,
+        listeners: Sequence[socket.socket],
         on_listening: Callable[[], None],
         on_worker_end: Callable[[int, Collection[int]], None] | None = None,
         look: Callable[[Collection[int]], None] = lambda workers: None,
@@ -58,13 +61,13 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self._settings = settings
         self._on_listening = on_listening
         self._on_worker_end = on_worker_end
-        self._listener = f"fd://{listener.detach()}"
+        self._listeners = [f"fd://{listener.detach()}" for listener in listeners]
         super().__init__()
 
     def load_config(self) -> None:
         level = self._settings.log_level
         choices = {
-            "bind": self._listener,
+            "bind": self._listeners,
             "workers": self._settings.workers,
             "worker_class": _Worker,
             "keepalive": self._settings.keepalive,
@@ -74,6 +77,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "limit_request_fields": 100,
             "limit_request_field_size": 8190,
             "forwarder_headers": "",
+            # Signatures cover names with underscores, too; `edge/gateway.py` keeps them from the environment.
+            "header_map": "dangerous",
             "control_socket_disable": True,
             "proc_name": "imagestore",
             "logger_class": _Log,
@@ -99,6 +104,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             on_shutdown=services.close,
             replayer=_open_replayer(self._settings, services),
             metrics=services.metrics,
+            beside=_open_beside(self._settings, services) if len(self._listeners) > 1 else None,
         )
         return TracedFront(front, services.tracer) if services.tracer.enabled else front
 
@@ -119,6 +125,20 @@ def _open_replayer(settings: Settings, services: Services) -> Replayer | None:
         return None
     memory = Memory(settings.edge_bytes, services.generations)
     return Replayer(memory, settings.edge_ttl, services.open_answers(), services.bulletin)
+
+
+def _open_beside(settings: Settings, services: Services) -> Front:
+    """The S3 door, with threads and bounds of its own."""
+    return Front(
+        create_s3_app(services),
+        threads=settings.threads,
+        body_limit=settings.object_bytes + FORM_SLACK,
+        body_timeout=settings.body_timeout,
+        send_timeout=settings.send_timeout,
+        spool_directory=settings.data / "spool",
+        metrics=services.metrics,
+        refusals=XML,
+    )
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
@@ -32,6 +33,16 @@ def address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
         raise ValueError("wants HOST:PORT, such as 127.0.0.1:8000")
+    return value
+
+
+def address_or_off(value: str) -> str:
+    return value if value == "off" else address(value)
+
+
+def region(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]{1,32}", value):
+        raise ValueError("wants a name such as us-east-1 or eu-central-1")
     return value
 
 

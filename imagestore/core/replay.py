@@ -7,6 +7,10 @@ from dataclasses import dataclass
 REPLAY = "imagestore.replay"
 """The key of a WSGI environment under which a Source waits to be filled in."""
 
+SENT_HEADERS = "imagestore.headers"
+"""The key under which the request's headers lie as they were sent: a list of pairs of bytes, names in lower
+case. The environment itself has no names with underscores, which signatures may cover."""
+
 
 @dataclass(slots=True)
 class Source:

@@ -18,7 +18,7 @@ from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
 from imagestore.edge.asgi import ABORT, Receive, Scope, Send
 from imagestore.edge.gateway import Chunk, Exchange
 from imagestore.edge.recording import Recording
-from imagestore.edge.refusals import Refusal, refuse, refuse_broken
+from imagestore.edge.refusals import JSON, Refusal, Refusals
 from imagestore.edge.replay import Replayer
 from imagestore.edge.spool import Spool, discard_rest
 
@@ -50,8 +50,9 @@ class Front:
 
     `body_limit` is bytes; `body_timeout` is seconds of silence, and a whole body gets that plus a second for
     each 16 KiB. Bodies over 1 MiB go to unnamed files in `spool_directory` (None: the system's).
-    `on_shutdown` is called in a thread when the last request is over. Each request has a context of its own
-    (contextvars), which all steps of its application and the log lines about it share.
+    `on_shutdown` is called in a thread when the last request is over. What is `beside` this one serves the
+    second listener, if there is one, and is shut down with it. `refusals` are those of the face. Each request
+    has a context of its own (contextvars), which all steps of its application and its log lines share.
     """
 
     wsgi_app: WSGIApplication
@@ -65,6 +66,8 @@ class Front:
     on_shutdown: Callable[[], None] | None = None
     replayer: Replayer | None = None
     metrics: Metrics = SILENT
+    refusals: Refusals = JSON
+    beside: Front | None = None
 
     def __post_init__(self) -> None:
         self._spool = Spool(limit=self.body_limit, timeout=self.body_timeout, directory=self.spool_directory)
@@ -91,10 +94,13 @@ class Front:
         await receive()
         if self.replayer is not None:
             self.replayer.close()
-        await asyncio.to_thread(self._shut_down)
+        if self.beside is not None:
+            await asyncio.to_thread(self.beside.shut_down)
+        await asyncio.to_thread(self.shut_down)
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _shut_down(self) -> None:
+    def shut_down(self) -> None:
+        """Wait for what runs in threads, and let go of everything."""
         self._pool.shutdown()
         self._spool.close()
         if self.on_shutdown is not None:
@@ -105,7 +111,7 @@ class Front:
             body = await self._spool.take(scope["headers"], receive)
         except ImagestoreError as error:
             self.metrics.count(EDGE_REFUSALS, error.code)
-            await self._send_whole(scope, send, refuse(error, close=True))
+            await self._send_whole(scope, send, self.refusals.refuse(error, close=True))
             if not isinstance(error, RequestTimeout):
                 await discard_rest(receive)
             return
@@ -115,7 +121,7 @@ class Front:
             if queued and self._steps >= self._most_steps:
                 overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
                 self.metrics.count(EDGE_REFUSALS, overload.code)
-                await self._send_whole(scope, send, refuse(overload))
+                await self._send_whole(scope, send, self.refusals.refuse(overload))
             else:
                 await self._answer(scope, call, send)
         finally:
@@ -131,7 +137,7 @@ class Front:
         except Exception:  # noqa: BLE001 - logged, as the request's own
             call.context.run(log.exception, "%s failed", _named(scope))
             self.metrics.count(EDGE_ABORTS, "broken")
-            await self._send_whole(scope, send, refuse_broken())
+            await self._send_whole(scope, send, self.refusals.refuse_broken())
             return
         if recording is not None and exchange.status >= 500 and (stale := recording.stale()) is not None:
             await self._send_whole(scope, send, stale)

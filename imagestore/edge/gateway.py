@@ -18,7 +18,7 @@ from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from imagestore.core.parking import PARK, RESUMED
-from imagestore.core.replay import REPLAY, Source
+from imagestore.core.replay import REPLAY, SENT_HEADERS, Source
 from imagestore.edge.asgi import Scope
 from imagestore.edge.host import ABSOLUTE
 from imagestore.edge.spool import Body
@@ -203,6 +203,7 @@ def build_environ(scope: Scope, body: Body | None) -> WSGIEnvironment:
         "SERVER_PORT": str(server[1]) if server else "",
         "REMOTE_ADDR": client[0] if client else "",
         "REMOTE_PORT": str(client[1]) if client else "",
+        SENT_HEADERS: scope["headers"],
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.input": io.BytesIO() if body is None else body.stream,
@@ -212,15 +213,19 @@ def build_environ(scope: Scope, body: Body | None) -> WSGIEnvironment:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
-    for name, value in scope["headers"]:
+    _add_headers(environ, scope["headers"])
+    if body is not None:
+        environ["CONTENT_LENGTH"] = str(body.size)
+    return environ
+
+
+def _add_headers(environ: WSGIEnvironment, headers: Headers) -> None:
+    for name, value in headers:
         key = _environ_name(name)
         if key:
             text = value.decode("latin-1")
             separator = "; " if key == "HTTP_COOKIE" else ","
             environ[key] = f"{environ[key]}{separator}{text}" if key in environ else text
-    if body is not None:
-        environ["CONTENT_LENGTH"] = str(body.size)
-    return environ
 
 
 def _path_of(raw_path: bytes) -> str:

@@ -18,7 +18,7 @@ from imagestore.edge.asgi import ABORT, Scope
 from imagestore.edge.forwarded import resolve
 from imagestore.edge.framing import check_coding
 from imagestore.edge.host import check_host
-from imagestore.edge.refusals import Refusal, refuse, refuse_broken, refuse_malformed
+from imagestore.edge.refusals import JSON, Refusal, Refusals
 from imagestore.edge.sending import SERVER
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     worker: EdgeWorker
     transport: asyncio.Transport
+    refusals: Refusals = JSON
     _keepalive_handle: asyncio.TimerHandle | None
 
     def __init__(self, worker: EdgeWorker) -> None:
@@ -60,7 +61,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
             self.transport = transport
             error = Overloaded("Too many connections: try again in a second.")
             self.worker.metrics.count(EDGE_REFUSALS, error.code)
-            self._send_refusal(refuse(error, close=True))
+            self._send_refusal(self.refusals.refuse(error, close=True))
             self._close_transport()
             return
         self._arm_head_timer()
@@ -84,7 +85,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
                 "The body ended before all that was announced had come: send it again, whole."
             )
             self.worker.metrics.count(EDGE_REFUSALS, error.code)
-            self._send_refusal(refuse(error, close=True))
+            self._send_refusal(self.refusals.refuse(error, close=True))
             self._close_transport()
 
     def abort(self) -> None:
@@ -165,7 +166,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _head_timeout(self) -> None:
         error = RequestTimeout("The head of the request came too slowly: send it again, faster.")
         self.worker.metrics.count(EDGE_REFUSALS, error.code)
-        self._send_refusal(refuse(error, close=True))
+        self._send_refusal(self.refusals.refuse(error, close=True))
         super()._keepalive_timeout()
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
@@ -183,7 +184,9 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
     def _send_error_response(self, status: int, message: str, extra_headers: Any = ()) -> None:
         if status != 500:
             self.worker.metrics.count(EDGE_REFUSALS, "malformed")
-        refusal = refuse_broken(close=True) if status == 500 else refuse_malformed(status, message)
+        refusals = self.refusals
+        broken = status == 500
+        refusal = refusals.refuse_broken(close=True) if broken else refusals.refuse_malformed(status, message)
         refusal.headers.extend((name.lower().encode(), value.encode()) for name, value in extra_headers)
         self._send_refusal(refusal)
 

@@ -31,6 +31,11 @@ class TracedFront:
     def metrics(self) -> Metrics:
         return self.front.metrics
 
+    @property
+    def beside(self) -> Front | TracedFront | None:
+        beside = self.front.beside
+        return None if beside is None else TracedFront(beside, self.tracer)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in UNTRACED:
             await self.front(scope, receive, send)

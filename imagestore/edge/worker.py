@@ -9,6 +9,8 @@ import resource
 import signal
 import socket
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from gunicorn.asgi.lifespan import LifespanManager
 from gunicorn.asgi.protocol import ASGIProtocol
@@ -19,6 +21,7 @@ from imagestore.edge.doorway import CROWD, MOST_WORKERS, Doorway
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.edge.replay import Replayer
 from imagestore.edge.replaying import ReplayingProtocol
+from imagestore.edge.s3 import S3Protocol
 from imagestore.settings import Settings
 
 UNSENT_BYTES = 128 * 1024
@@ -91,6 +94,7 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         super().load_wsgi()
         self.metrics: Metrics = getattr(self.asgi, "metrics", SILENT)
         self.replayer: Replayer | None = getattr(self.asgi, "replayer", None)
+        self.beside: Any = getattr(self.asgi, "beside", None)
 
     def init_signals(self) -> None:
         super().init_signals()
@@ -121,14 +125,18 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
         await self.lifespan.startup()
         CROWD.join(self._place)
         self.servers = [
-            Doorway(each.sock, self._place, lambda: ReplayingProtocol(self), lambda: self.nr_conns)
-            for each in self.sockets
+            Doorway(each.sock, self._place, partial(self._converse, number), lambda: self.nr_conns)
+            for number, each in enumerate(self.sockets)
         ]
         with suppress(asyncio.CancelledError):
             while self.alive and self.ppid == os.getppid():
                 self.notify()
                 await asyncio.sleep(1.0)
         await self._shutdown()
+
+    def _converse(self, listener: int) -> EdgeProtocol:
+        """For a connection that came by the listener of that number: the second one, if any, is S3's."""
+        return S3Protocol(self) if listener > 0 and self.beside is not None else ReplayingProtocol(self)
 
     async def _shutdown(self) -> None:
         if not self.draining and not self._quick_shutdown:  # gunicorn saw that its arbiter is gone
@@ -148,9 +156,9 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     async def _drain(self) -> None:
         try:
-            for connection in self._stop_listening():
+            for number, connection in self._stop_listening():
                 with suppress(OSError):  # its client is gone
-                    await self.loop.connect_accepted_socket(lambda: ReplayingProtocol(self), connection)
+                    await self.loop.connect_accepted_socket(partial(self._converse, number), connection)
             await asyncio.sleep(DRAIN_ROUND)  # the loop may have accepted some that are not counted yet
             while self.nr_conns > 0 and self.loop.time() < self._drained_by:
                 if self.loop.time() >= self._idle_until:
@@ -166,10 +174,15 @@ class EdgeWorker(gasgi.ASGIWorker):  # type: ignore[misc]  # gunicorn has no typ
             if self._main is not None:
                 self._main.cancel()  # gunicorn's own way out of its loop, which else looks once a second
 
-    def _stop_listening(self) -> list[socket.socket]:
-        """Close the listeners; returns what the kernel had accepted, which the last close would reset."""
+    def _stop_listening(self) -> list[tuple[int, socket.socket]]:
+        """Close the listeners; returns what the kernel had accepted, which the last close would reset, each
+        with the number of its listener."""
         CROWD.leave(self._place)
-        waiting = [each for listener in self.sockets for each in accept_all(listener.sock)]
+        waiting = [
+            (number, each)
+            for number, listener in enumerate(self.sockets)
+            for each in accept_all(listener.sock)
+        ]
         for server in self.servers:
             server.close()
         return waiting

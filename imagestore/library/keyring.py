@@ -102,6 +102,10 @@ class Keyring:
         expires = int(time.time()) + lifetime
         return signed_query(access_key, self._secrets.secret_of(access_key), path, expires), expires
 
+    def secret_of(self, access_key: str) -> str:
+        """The secret that signatures of this access key are made with, be there such a credential or not."""
+        return self._secrets.secret_of(access_key)
+
     def principal(self, access_key: str) -> Principal:
         """What the credential with this access key may do. Raises Unauthenticated for one that is none."""
         if access_key == self._secrets.admin_key:

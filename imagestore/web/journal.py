@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import cast
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from imagestore.access.policies import STRANGER, Principal
 from imagestore.core.logs import REQUEST, RequestNote
@@ -76,6 +76,8 @@ def request_id() -> str:
 
 
 def _face() -> str:
+    if face := current_app.config.get("FACE"):
+        return str(face)
     if request.blueprint is None:
         return "other"
     return FACES.get(request.blueprint, "rest")
@@ -91,12 +93,13 @@ def _write_lines(response: Response, took: float) -> None:
             "address": request.remote_addr,
         }
         access_log.info("answered", extra={"fields": fields})
-    if request.method not in SAFE_METHODS and request.endpoint and audit_log.isEnabledFor(logging.INFO):
+    what = cast(str | None, g.get("operation", request.endpoint))
+    if request.method not in SAFE_METHODS and what and audit_log.isEnabledFor(logging.INFO):
         who = cast(Principal, g.get("principal", STRANGER)).access_key
         subject = {name: str(value) for name, value in (request.view_args or {}).items()}
         if "access_key" in subject:
             subject["credential"] = subject.pop("access_key")
         outcome = g.get("error_code", "ok") if status >= 400 else "ok"
         fields = {"who": who, **subject, **g.get("subject", {}), "outcome": outcome, "status": status}
-        what = request.endpoint.rpartition(".")[2]
-        audit_log.info("%s", what, extra={"fields": fields | {"address": request.remote_addr}})
+        fields["address"] = request.remote_addr
+        audit_log.info("%s", what.rpartition(".")[2], extra={"fields": fields})

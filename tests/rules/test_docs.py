@@ -79,7 +79,7 @@ def test_the_table_of_routes_has_every_rule_of_the_application() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_that_a_page_names_is_a_setting(page: Path) -> None:
     known = {name for each in Settings.__dataclass_fields__.values() for name in variables(each)}
-    assert set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]", TEXTS[page])) <= known
+    assert set(re.findall(rf"\b{PREFIX}[A-Z0-9_]*[A-Z]", TEXTS[page])) <= known
 
 
 @pytest.mark.quick

@@ -130,13 +130,15 @@ CODES: dict[str, str] = {
 
 
 class S3Error(Exception):
-    """An answer that is an error. `extra` are more elements of its XML, by their names there."""
+    """An answer that is an error. `extra` are more elements of its XML, by their names there,
+    `headers` go with it."""
 
     def __init__(self, code: str, message: str, **extra: str) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.extra = extra
+        self.headers: dict[str, str] = {}
 
     @property
     def status(self) -> int:

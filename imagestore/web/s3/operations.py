@@ -1,0 +1,118 @@
+"""Which operation a request asks for: by its method, what it names, and the sub-resource in its query."""
+
+from __future__ import annotations
+
+from imagestore.web.s3 import (
+    attributes,
+    buckets,
+    copies,
+    deletions,
+    lists,
+    multipart,
+    objects,
+    puts,
+    unoffered,
+)
+from imagestore.web.s3.call import Call
+from imagestore.web.s3.errors import S3Error
+from imagestore.web.s3.unoffered import Handler
+
+Operation = tuple[str, Handler]
+
+UNOFFERED: Operation = ("NotImplemented", unoffered.refuse)
+
+OF_BUCKETS: dict[str, dict[str, Operation]] = {
+    "location": {"GET": ("GetBucketLocation", buckets.get_location)},
+    "versioning": {
+        "GET": ("GetBucketVersioning", buckets.get_versioning),
+        "PUT": ("PutBucketVersioning", buckets.put_versioning),
+    },
+    "versions": {"GET": ("ListObjectVersions", lists.list_versions)},
+    "uploads": {"GET": ("ListMultipartUploads", lists.list_uploads)},
+    "delete": {"POST": ("DeleteObjects", deletions.delete_objects)},
+    "website": {"GET": ("GetBucketWebsite", unoffered.get_website)},
+    "encryption": {"GET": ("GetBucketEncryption", unoffered.get_encryption)},
+    "replication": {"GET": ("GetBucketReplication", unoffered.get_replication)},
+    "object-lock": {"GET": ("GetObjectLockConfiguration", unoffered.get_object_lock)},
+    "notification": {"GET": ("GetBucketNotificationConfiguration", unoffered.get_notification)},
+    "logging": {"GET": ("GetBucketLogging", unoffered.get_logging)},
+    "accelerate": {"GET": ("GetBucketAccelerateConfiguration", unoffered.get_accelerate)},
+    "requestPayment": {"GET": ("GetBucketRequestPayment", unoffered.get_request_payment)},
+    "analytics": {},
+    "intelligent-tiering": {},
+    "inventory": {},
+    "metrics": {},
+}
+"""Sub-resource → method → operation. One that is named here with no such method is not offered."""
+
+PLAIN_BUCKET: dict[str, Operation] = {
+    "GET": ("ListObjects", lists.list_objects),
+    "HEAD": ("HeadBucket", buckets.head_bucket),
+    "PUT": ("CreateBucket", buckets.create_bucket),
+    "DELETE": ("DeleteBucket", buckets.delete_bucket),
+}
+
+OF_OBJECTS: dict[str, dict[str, Operation]] = {
+    "uploads": {"POST": ("CreateMultipartUpload", multipart.create_upload)},
+    "uploadId": {
+        "GET": ("ListParts", multipart.list_parts),
+        "PUT": ("UploadPart", multipart.upload_part),
+        "POST": ("CompleteMultipartUpload", multipart.complete_upload),
+        "DELETE": ("AbortMultipartUpload", multipart.abort_upload),
+    },
+    "attributes": {"GET": ("GetObjectAttributes", attributes.get_object_attributes)},
+    "retention": {"GET": ("GetObjectRetention", unoffered.unlocked)},
+    "legal-hold": {"GET": ("GetObjectLegalHold", unoffered.unlocked)},
+    "restore": {},
+    "select": {},
+    "torrent": {},
+    "renameObject": {},
+}
+
+PLAIN_OBJECT: dict[str, Operation] = {
+    "GET": ("GetObject", objects.get_object),
+    "HEAD": ("HeadObject", objects.get_object),
+    "PUT": ("PutObject", puts.put_object),
+    "DELETE": ("DeleteObject", deletions.delete_object),
+}
+
+COPIES: dict[str, Operation] = {
+    "PutObject": ("CopyObject", copies.copy_object),
+    "UploadPart": ("UploadPartCopy", multipart.copy_part),
+}
+
+
+def choose(call: Call) -> Operation:
+    """Raises S3Error MethodNotAllowed."""
+    if not call.bucket:
+        if call.method in ("GET", "HEAD"):
+            return "ListBuckets", buckets.list_buckets
+        raise _not_allowed(call)
+    if not call.key:
+        return _choose(call, OF_BUCKETS, PLAIN_BUCKET)
+    operation = _choose(call, OF_OBJECTS, PLAIN_OBJECT)
+    if operation[0] in COPIES and copies.SOURCE in call.headers:
+        return COPIES[operation[0]]
+    return operation
+
+
+def _choose(
+    call: Call, by_resource: dict[str, dict[str, Operation]], plain: dict[str, Operation]
+) -> Operation:
+    for name, methods in by_resource.items():
+        if name in call.query:
+            return methods.get(call.method, UNOFFERED)
+    if plain is PLAIN_BUCKET and call.method == "GET" and call.query.get("list-type") == "2":
+        return "ListObjectsV2", lists.list_objects_v2
+    if call.method not in plain:
+        raise _not_allowed(call)
+    return plain[call.method]
+
+
+def _not_allowed(call: Call) -> S3Error:
+    return S3Error(
+        "MethodNotAllowed",
+        "The specified method is not allowed against this resource.",
+        Method=call.method,
+        ResourceType="OBJECT" if call.key else "BUCKET" if call.bucket else "SERVICE",
+    )
