@@ -34,7 +34,9 @@ class Purged:
 class Purge:
     """Drops aliases, and with them the answers in the memories of all workers of all nodes; originals and
     renditions in Redis; renditions in MongoDB. What is stored of an image stays: the next one who asks has it
-    read, or made, anew. When it returns, no worker of this node sends what was kept before."""
+    read, or made, anew. When it returns, no worker of this node sends what was kept before, also where that
+    was made of another state of the database than there is, of which nobody was told: the image's name gets
+    a new generation, as it would from a write."""
 
     def __init__(self, documents: Documents, aliases: Aliases, kept: Renditions, variants: Variants) -> None:
         self._documents = documents
@@ -74,13 +76,15 @@ class Purge:
         return gone
 
     def _purge(self, bucket: str, key: str) -> int:
-        place = self._documents.find_place(bucket, key)
         digests, numbers, before = set[Digest](), list[int](), None
         while page := self._documents.list_versions(bucket, key, before=before, limit=PAGE):
             digests |= {each.digest for each in page}
             numbers += [each.number for each in page]
             before = page[-1].number
+        gone = self.drop_made(digests)
+        # Only then, so that no answer that is good from now on was made of what has been dropped.
+        place = self._documents.renew(bucket, key)
         generation = place.image.generation if place.image is not None else place.absence
         self._aliases.forget_image(bucket, key, generation or 0)
         self._aliases.forget_versions(bucket, key, numbers, gone=False)
-        return self.drop_made(digests)
+        return gone

@@ -55,6 +55,16 @@ class Documents:
         with self._mongo.reading():
             return read_place(self._images.find_one({"bucket": bucket, "key": key}))
 
+    def renew(self, bucket: str, key: str) -> Place:
+        """The same, of a new generation: whatever was made of it, or read, before this is out of date."""
+        with self._mongo.writing():
+            document = self._images.find_one_and_update(
+                {"bucket": bucket, "key": key},
+                {"$inc": {"generation": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+        return read_place(document)
+
     def find_with_bucket(self, bucket: str, key: str) -> tuple[Bucket | None, Place]:
         """The bucket, if there is one, and what it has under `key`, in one round trip."""
         with self._mongo.reading():

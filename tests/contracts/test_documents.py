@@ -205,6 +205,18 @@ def test_a_context_takes_any_name(documents: Documents, name: str) -> None:
     assert (found.context, list(found.context)) == (context, list(context))
 
 
+def test_a_name_is_renewed_whether_there_is_an_image_or_not(documents: Documents) -> None:
+    image = add(documents, "a", 1)
+    renewed = documents.renew(BUCKET, "a").image
+    assert renewed == replace(image, generation=2) == documents.find_image(BUCKET, "a")
+    documents.bury(BUCKET, "a", Condition())
+    place = documents.renew(BUCKET, "a")
+    assert (place.image, place.absence) == (None, 4)
+    place = documents.renew(BUCKET, "never")
+    assert (place.image, place.absence) == (None, 0)
+    assert add(documents, "never", 1).generation == 1
+
+
 # Deletion
 
 
