@@ -37,6 +37,7 @@ from imagestore.library.objects import Objects
 from imagestore.library.plans import Plans
 from imagestore.library.proofs import Proofs, Workbench
 from imagestore.library.purge import Purge
+from imagestore.library.purgehook import PurgeHook, Receiver
 from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.reading import Reader
 from imagestore.library.renditions import Renderer
@@ -92,7 +93,8 @@ class Services:
         blobs = Blobs(self.mongo, self.metrics)
         self.generations = open_generations(settings)
         self.bulletin = Bulletin(self.tier, self.generations, settings.redis_url)
-        aliases = Aliases(self.tier, self.bulletin, settings.alias_ttl, settings.stale_ttl)
+        self.hook = open_hook(settings, self.metrics)
+        aliases = Aliases(self.tier, self.bulletin, settings.alias_ttl, settings.stale_ttl, self.hook)
         self.diary = Diary(self.mongo)
         self.transformations = NamedTransformations(Transformations(self.mongo), aliases)
         self.purge = Purge(documents, aliases, kept, Variants(self.tier))
@@ -118,7 +120,8 @@ class Services:
 
     def open_answers(self) -> Answers:
         """Whole answers in Redis, for an event loop, in which whoever opens them closes them."""
-        settings, stamp = self.settings, f"{__version__}.{RENDERING_REVISION}"
+        settings = self.settings
+        stamp = f"{__version__}.{RENDERING_REVISION}.{settings.surrogate_headers}"
         return Answers(self.tier, settings.redis_url, timeout=settings.redis_timeout, stamp=stamp)
 
     def _open_renderer(self, blobs: Blobs, kept: Renditions) -> tuple[Descriptions, Renderer]:
@@ -139,6 +142,8 @@ class Services:
         )
 
     def close(self) -> None:
+        if self.hook is not None:
+            self.hook.close()
         self.decoders.close()
         self.renderer.close()
         self.tier.close()
@@ -213,6 +218,19 @@ def open_generations(settings: Settings) -> Generations:
     """What the processes with this data folder tell each other of changes."""
     settings.data.mkdir(parents=True, exist_ok=True)
     return Generations(settings.data / "generations")
+
+
+def open_hook(settings: Settings, metrics: Metrics) -> PurgeHook | None:
+    """Who closes it waits for what is still to be told."""
+    if not settings.purge_hook:
+        return None
+    receiver = Receiver(
+        settings.purge_hook,
+        settings.purge_hook_form,
+        settings.purge_hook_token,
+        settings.purge_hook_headers,
+    )
+    return PurgeHook(receiver, metrics)
 
 
 def _open_tier(settings: Settings, integrity_key: bytes, metrics: Metrics) -> Tier:

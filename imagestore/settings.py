@@ -23,7 +23,9 @@ from imagestore.core.forms import (
     region,
     seconds,
 )
+from imagestore.core.purges import HookHeaders
 from imagestore.core.rates import Rate
+from imagestore.core.surrogates import SurrogateFields
 from imagestore.core.thresholds import Thresholds
 
 PREFIX = "IMAGESTORE_"
@@ -329,6 +331,38 @@ class Settings:
     )
     redis_bytes: int = setting(
         "embedded", 256 * MiB, integer(MiB, 1024**4), "`maxmemory` of the embedded redis-server."
+    )
+    # shared caches
+    surrogate_headers: SurrogateFields = setting(
+        "shared caches",
+        SurrogateFields(),
+        SurrogateFields.parse,
+        "Fields in which answers name what they depend on, so that a shared cache drops them by it: "
+        "Surrogate-Key, xkey, Cache-Tag, Edge-Cache-Tag, separated by commas. Empty: none.",
+    )
+    purge_hook: str = setting(
+        "shared caches",
+        "",
+        http_url,
+        "URL of a shared cache that is told what to drop after every change; {key} in it stands for one key, "
+        "{keys} for some, separated by commas. Empty: nobody is told.",
+        secret=True,
+    )
+    purge_hook_form: Literal["json", "fastly", "cloudflare", "varnish"] = setting(
+        "shared caches",
+        "json",
+        choice("json", "fastly", "cloudflare", "varnish"),
+        "How it is told: json (signed with the token), fastly, cloudflare, or varnish (PURGE with xkey).",
+    )
+    purge_hook_token: str = setting(
+        "shared caches", "", str, "What the cache knows this service by. Empty: nothing.", secret=True
+    )
+    purge_hook_headers: HookHeaders = setting(
+        "shared caches",
+        HookHeaders(),
+        HookHeaders.parse,
+        "More header fields for it, as a JSON object of names and values.",
+        secret=True,
     )
     # upkeep
     upkeep: str = setting(

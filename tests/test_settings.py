@@ -9,11 +9,23 @@ from imagestore.settings import SECRET_FILE_CHARACTERS, InvalidSetting, Settings
 
 pytestmark = pytest.mark.quick
 
-SECRETS = ("secret_key", "admin_secret", "mongo_url", "redis_url", "alert_webhook", "access_secret")
+SECRETS = (
+    "secret_key",
+    "admin_secret",
+    "mongo_url",
+    "redis_url",
+    "alert_webhook",
+    "purge_hook",
+    "purge_hook_token",
+    "purge_hook_headers",
+    "access_secret",
+)
 URLS = {
     "mongo_url": "mongodb://user:hush@db/?replicaSet=rs0",
     "redis_url": "rediss://:hush@cache:6380/1",
     "alert_webhook": "https://hooks.example.com/hush",
+    "purge_hook": "https://purge.example.com/hush",
+    "purge_hook_headers": '{"X-Key": "hush"}',
 }
 
 

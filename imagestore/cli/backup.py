@@ -22,6 +22,7 @@ from imagestore.cli.notes import Notes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.terminal import Failure, print_json, print_table, printable, size_text
 from imagestore.cli.upkeep import open_mongo
+from imagestore.core.metrics import SILENT
 from imagestore.library.aliases import Aliases
 from imagestore.library.archive import BackupUnusable, Source, Target
 from imagestore.library.archive_folder import FolderSource, FolderTarget
@@ -29,7 +30,7 @@ from imagestore.library.archive_tar import TarSource, TarTarget
 from imagestore.library.backup import Backup, BackupReport, prune
 from imagestore.library.restore import Restore
 from imagestore.library.restore_report import Counts, RestoreReport
-from imagestore.services import LONGEST_READ, open_generations
+from imagestore.services import LONGEST_READ, open_generations, open_hook
 from imagestore.settings import Settings
 
 STREAM = "-"
@@ -170,10 +171,13 @@ def _aliases() -> Iterator[Aliases]:
         integrity_key=Secrets(key, admin_key=settings.admin_key).derive("cache"),
         fence_seconds=settings.alias_ttl + LONGEST_READ,
     )
+    hook = open_hook(settings, SILENT)
     try:
         bulletin = Bulletin(tier, open_generations(settings), redis_url)
-        yield Aliases(tier, bulletin, settings.alias_ttl)
+        yield Aliases(tier, bulletin, settings.alias_ttl, hook=hook)
     finally:
+        if hook is not None:
+            hook.close()
         tier.close()
 
 

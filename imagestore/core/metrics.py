@@ -241,6 +241,13 @@ WEBHOOK = Metric(
     ("result",),
     ("sent", "failed"),
 )
+PURGE_HOOK = Metric(
+    "imagestore_purge_hook_keys_total",
+    "counter",
+    "Keys that a shared cache was told to drop, has to be told again, or never took.",
+    ("result",),
+    ("sent", "retried", "failed"),
+)
 
 TABLE = (
     HTTP_REQUESTS,
@@ -288,6 +295,7 @@ TABLE = (
     UPKEEP_LEASE,
     DAMAGE_NOTED,
     WEBHOOK,
+    PURGE_HOOK,
 )
 
 

@@ -14,6 +14,7 @@ from imagestore.cache.tier import Tier
 from imagestore.cache.values import Alias
 from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
 from imagestore.core.objects import Attributes
+from imagestore.library.purgehook import PurgeHook
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +69,23 @@ class Aliases:
     Every write to a name calls `forget_…` with the name's new generation, which also keeps a slow reader
     from putting what it read before the write back. Where Redis is not reached for that, workers that do
     reach it may believe the old alias until its `ttl` ends: the write stands, and an error is logged. Then
-    the answers that workers keep in memory are told, and other nodes: see Bulletin.
+    the answers that workers keep in memory are told, and other nodes: see Bulletin; at last, and later, a
+    shared cache: see PurgeHook.
     """
 
-    def __init__(self, tier: Tier, bulletin: Bulletin, ttl: float, stale_ttl: float = 0.0) -> None:
+    def __init__(
+        self,
+        tier: Tier,
+        bulletin: Bulletin,
+        ttl: float,
+        stale_ttl: float = 0.0,
+        hook: PurgeHook | None = None,
+    ) -> None:
         self._tier = tier
         self._bulletin = bulletin
         self._ttl = ttl
         self._stale_ttl = stale_ttl
+        self._hook = hook
 
     def read(
         self, bucket: str, keys: Sequence[str], number: int | None, *, stale: bool = False
@@ -168,6 +178,8 @@ class Aliases:
         """All that is remembered; False when Redis could not be told."""
         told = self._tier.forget_all()
         self._bulletin.touch_all()
+        if self._hook is not None:
+            self._hook.drop_all()
         return told
 
     def _forget(self, what: str, written: Sequence[tuple[str, int]]) -> None:
@@ -177,6 +189,8 @@ class Aliases:
                 "Redis was not told of a change: old knowledge of %s may be believed until %s", what, until
             )
         self._bulletin.touch(name for name, _ in written)
+        if self._hook is not None:
+            self._hook.drop(name for name, _ in written)
 
     def _write(self, name: str, generation: int, shape: Callable[[T], dict[str, Any]], value: T) -> None:
         if self._tier.enabled:

@@ -122,6 +122,7 @@ def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
         stale = found.stale and outcome is Outcome.HIT
         response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[outcome]
     describe(response, found, verdict, shown)
+    asked.mark(response, found, shown, found.grounds)
     if not version.is_image:  # it may be a page, which must not act in the name of this service
         response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
     return response

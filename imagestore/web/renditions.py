@@ -16,7 +16,7 @@ from imagestore.core.transformation.model import Output
 from imagestore.core.transformation.parsing import Transformation
 from imagestore.core.urls import DeliveryRequest
 from imagestore.imaging.formats import by_extension, by_name
-from imagestore.library.aliases import Ground, gather
+from imagestore.library.aliases import Ground, bucket_ground, gather, image_ground
 from imagestore.library.plans import Plan, asks_labels
 from imagestore.library.readings import Found, grounds_of_absence
 from imagestore.library.renditions import Made, Origin
@@ -91,6 +91,21 @@ class Asked:
         if self.substitute:
             parts.append(grounds_of_absence(found.bucket, self.wanted.key))
         tell_source(gather(*parts), blob)
+
+    def mark(self, response: Response, found: Found, shown: Shown, grounds: tuple[Ground, ...]) -> None:
+        """Name what a public answer depends on to shared caches; unlike ours, these keep it while a signature
+        holds, and one that may be out of date, of which no grounds are told."""
+        fields = services().settings.surrogate_headers
+        marked = response.status_code in (200, 206, 304)
+        if not (fields.names and marked and is_public(found, shown)):
+            return
+        bucket = found.bucket
+        parts = [bucket_ground(bucket), image_ground(bucket.name, found.version.key)]
+        parts += [*grounds, *(self._looked_up or ())]
+        if self.substitute:
+            parts += grounds_of_absence(bucket, self.wanted.key)
+        for name, value in fields.write(ground.name for ground in parts):
+            response.headers.add(name, value)
 
     @property
     def reveals(self) -> bool:
@@ -176,6 +191,7 @@ def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
         response = respond_bodiless(verdict, job.subject(0))
         response.headers["Cache-Status"] = name_status(found)
         describe(response, found, verdict, job.shown())
+        asked.mark(response, found, job.shown(), plan.grounds)
         return response
     with timings.measure("redis"):
         data = services().renderer.read(plan.name)
@@ -210,6 +226,7 @@ def _send(job: Job, made: Made) -> Response:
     stale = job.found.stale and made.origin is Origin.HIT
     response.headers["Cache-Status"] = STALE_STATUS if stale else CACHE_STATUS[made.origin]
     describe(response, job.found, verdict, job.shown())
+    job.asked.mark(response, job.found, job.shown(), job.plan.grounds)
     return response
 
 

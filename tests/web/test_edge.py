@@ -30,7 +30,7 @@ TARGETS = [
 def three_ways(folder: Path) -> Iterator[dict[str, Service]]:
     """One store and one Redis, and before them a service that answers from memory, one that answers from
     Redis, and one whose application answers all."""
-    common = {"secret_key": "k" * 40, "workers": 1, "edge_ttl": 3600}
+    common = {"secret_key": "k" * 40, "workers": 1, "edge_ttl": 3600, "surrogate_headers": "xkey,Cache-Tag"}
     with contextlib.ExitStack() as stack:
 
         def start(name: str, **settings: object) -> Service:
@@ -103,8 +103,11 @@ def test_what_is_made_is_the_same(
         )
         assert lasting(kept) == lasting(made)
         assert from_level(kept, level)
+        keys = kept.headers["Cache-Tag"].split(",")
+        assert {"bucket~default", "image~default~table%2Fconditions.jpg"} <= set(keys)
+        assert ("image~default~missing.jpg" in keys) == target.startswith("d_")
         again = client.get(str(kept.url), headers={"If-None-Match": kept.headers["ETag"]})
-        assert again.status_code == 304
+        assert (again.status_code, again.headers["Cache-Tag"]) == (304, kept.headers["Cache-Tag"])
         assert again.headers.get("Vary") == kept.headers.get("Vary") == made.headers.get("Vary")
 
 

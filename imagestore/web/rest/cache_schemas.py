@@ -41,7 +41,7 @@ class PurgeRequest(Model):
         extra="forbid",
         str_max_length=LONGEST_TEXT,
         json_schema_extra={
-            "oneOf": [{"required": [name], "properties": {name: each}} for name, each in _CHOICES.items()]
+            "oneOf": [{"required": [name], "properties": {name: each}} for name, each in _CHOICES.items()],
         },
     )
 
