@@ -94,6 +94,8 @@ class PurgeHook:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._waiting or self._ends.is_set())
+            self._ends.wait(self._gather / 4)  # a write may have more than one change
+            with self._change:
                 due, self._waiting = list(self._waiting), {}
             if not due:
                 return

@@ -33,7 +33,7 @@ class Cache(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}/{SECRET}"
 
-    def keys(self) -> list[str]:
+    def told(self) -> list[str]:
         return [key for each in self.got for key in each]
 
 
@@ -123,7 +123,7 @@ def test_credentials_are_nobody_elses(cache: Cache, opened: Open) -> None:
 
 def test_many_are_told_in_parts(cache: Cache, opened: Open) -> None:
     opened(cache.url).drop(f"bucket/{number}" for number in range(250))
-    await_that(lambda: len(cache.keys()) == 250)
+    await_that(lambda: len(cache.told()) == 250)
     assert [len(each) for each in cache.got] == [100, 100, 50]
 
 
@@ -187,7 +187,7 @@ def test_telling_never_waits(cache: Cache, opened: Open) -> None:
     assert cache.got == [["bucket~one"]]
     cache.statuses = [200]
     cache.enough.set()
-    await_that(lambda: "bucket~two" in cache.keys())
+    await_that(lambda: "bucket~two" in cache.told())
 
 
 def test_what_waits_at_the_end_is_tried_once(cache: Cache, opened: Open) -> None:

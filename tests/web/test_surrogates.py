@@ -47,7 +47,7 @@ USUAL = {"imagestore", "bucket~default", "image~default~one.png"}
         ("one.png", set()),
         ("w_30/one.png", set()),
         ("w_30/one.png.webp", {"image~default~one.png.webp"}),
-        ("l_two:2,w_10/one.png", {"image~default~two%2F2", "image~default~two%2F2.png"}),
+        ("l_two:2.png,w_10/one.png", {"image~default~two%2F2.png"}),
         ("t_small/one.png", {"transformation~default~small"}),
         ("d_one.png/w_30/none.png", {"image~default~none.png", "image~default~none"}),
     ],
@@ -86,15 +86,14 @@ def test_what_is_not_for_all_names_nothing(owner: httpx.Client) -> None:
 
 
 def test_signed_urls_of_public_images_are_in_shared_caches_too(owner: httpx.Client) -> None:
-    signed = owner.post("/v1/buckets/default/signed-urls", json={"key": "one.png", "transformation": "w_11"})
-    if signed.status_code != 201:
-        pytest.skip(signed.text)
-    answer = owner.get(signed.json()["url"], auth=None)
+    signed = owner.post("/v1/buckets/default/signed-urls", json={"key": "one.png"})
+    assert signed.status_code == 201
+    answer = httpx.get(signed.json()["url"])
     assert (answer.status_code, set(keys(answer))) == (200, USUAL)
 
 
 def test_layers_without_end_name_their_bucket(owner: httpx.Client) -> None:
-    layers = [f"layer-{number}-{'x' * 60}" for number in range(30)]
+    layers = [f"layer-{number}-{'x' * 90}" for number in range(20)]
     for number, key in enumerate(layers):
         assert owner.put(f"{IMAGES}/{key}", content=pictures.png(4, 4, seed=number)).status_code == 201
     answer = owner.get(f"{PATH}/{'/'.join(f'l_{key}/fl_layer_apply' for key in layers)}/one.png")
