@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from imagestore.settings import SECRET_FILE_CHARACTERS, InvalidSetting, Settings, environment_name, variables
+from imagestore.settings import Settings
+from imagestore.settings.variables import SECRET_FILE_CHARACTERS, InvalidSetting, environment_name, variables
 
 pytestmark = pytest.mark.quick
 

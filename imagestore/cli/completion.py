@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from imagestore.cli.terminal import connect
 from imagestore.client import NO_RETRIES, Client
 from imagestore.core.errors import ImagestoreError
-from imagestore.settings import InvalidSetting
+from imagestore.settings.variables import InvalidSetting
 
 SHELLS = ("bash", "zsh", "fish")
 SECONDS = 1.0

@@ -14,7 +14,8 @@ from imagestore.cli.notes import Notes
 from imagestore.cli.statuses import FAILED
 from imagestore.cli.terminal import print_json, printable
 from imagestore.core.logs import Redactor, password_of
-from imagestore.settings import PREFIX, InvalidSetting, Settings
+from imagestore.settings import Settings
+from imagestore.settings.variables import PREFIX, InvalidSetting
 
 COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "red"}
 _INDENT = " " * 11

@@ -23,7 +23,8 @@ from imagestore.core.metrics_files import MetricsFolder
 from imagestore.core.traces import secrets_in
 from imagestore.embedded import Embedded, EmbeddedError
 from imagestore.embedded.server import prepare_folder
-from imagestore.settings import PREFIX, Settings, environment_name, variables
+from imagestore.settings import Settings
+from imagestore.settings.variables import PREFIX, environment_name, variables
 from imagestore.store.mongo import Mongo
 
 

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from imagestore.cli.terminal import print_json
-from imagestore.settings import Settings, environment_name
+from imagestore.settings import Settings
+from imagestore.settings.variables import environment_name
 
 HIDDEN = "(set, not shown)"
 

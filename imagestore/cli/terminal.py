@@ -15,7 +15,8 @@ from imagestore.cli.statuses import FAILED, INTERRUPTED, status_of
 from imagestore.client import Client, Retries
 from imagestore.client.retries import RETRIES
 from imagestore.core.errors import ImagestoreError
-from imagestore.settings import InvalidSetting, Settings
+from imagestore.settings import Settings
+from imagestore.settings.variables import InvalidSetting
 
 
 class Failure(click.ClickException):

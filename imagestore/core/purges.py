@@ -38,6 +38,13 @@ class HookHeaders:
         return json.dumps(dict(self.fields))
 
 
+def hook_token(text: str) -> str:
+    """As a header field may hold it. Raises ValueError, whose words hold nothing of the text."""
+    if not _VALUE.fullmatch(text):
+        raise ValueError("wants printable ASCII characters, with no space before or behind them")
+    return text
+
+
 class PurgeRequest(NamedTuple):
     """One request to a cache."""
 

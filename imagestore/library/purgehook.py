@@ -139,7 +139,7 @@ class PurgeHook:
                     request.method, request.url, headers=request.fields, content=request.body
                 ) as answer,
             ):
-                again = answer.is_server_error or answer.status_code in (408, 425, 429)
-                return ("", False) if answer.is_success else (f"status {answer.status_code}", again)
+                again = answer.is_server_error or "Retry-After" in answer.headers
+                return ("", False) if answer.is_success else (repr(answer), again)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:  # whose words may hold the URL
             return type(error).__name__, True

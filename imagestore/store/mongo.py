@@ -18,7 +18,7 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from pymongo.read_preferences import Secondary
 
 from imagestore.core.errors import StoreUnavailable
-from imagestore.settings import InvalidSetting
+from imagestore.settings.variables import InvalidSetting
 from imagestore.store.members import Members
 from imagestore.store.turns import Turns
 

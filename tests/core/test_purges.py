@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from imagestore.core.purges import SIGNATURE, HookHeaders, batch_of, compose
+from imagestore.core.purges import SIGNATURE, HookHeaders, batch_of, compose, hook_token
 
 pytestmark = pytest.mark.quick
 
@@ -69,3 +69,11 @@ def test_what_is_no_field_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="wants a JSON object") as caught:
         HookHeaders.parse(text)
     assert text not in str(caught.value).removeprefix("wants a JSON object of header fields") or text == "x"
+
+
+def test_a_token_is_what_a_field_may_hold() -> None:
+    assert hook_token("a b~1") == "a b~1"
+    for text in ("hüsh", "hush\r\nX: y", " hush", "hush\n"):
+        with pytest.raises(ValueError, match="printable ASCII") as caught:
+            hook_token(text)
+        assert text not in str(caught.value)

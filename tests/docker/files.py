@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from imagestore.settings import Settings, variables
+from imagestore.settings import Settings
+from imagestore.settings.variables import variables
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

@@ -27,7 +27,8 @@ from imagestore.core.transformation.outputs import TAKES as OUTPUTS
 from imagestore.core.transformation.parameters import PARAMETERS
 from imagestore.core.transformation.segments import NAMES, STRUCTURE
 from imagestore.services import Services
-from imagestore.settings import Settings, environment_name
+from imagestore.settings import Settings
+from imagestore.settings.variables import environment_name
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

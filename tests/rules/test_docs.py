@@ -15,7 +15,8 @@ import pytest
 
 from imagestore.core.metrics import TABLE
 from imagestore.core.urls import check_signature
-from imagestore.settings import PREFIX, Settings, environment_name, variables
+from imagestore.settings import Settings
+from imagestore.settings.variables import PREFIX, environment_name, variables
 from imagestore.web.frontdoor import ANSWERS, HTTP_CODES
 from tests import pictures
 from tests.rules import tables

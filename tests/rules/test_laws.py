@@ -32,7 +32,7 @@ HOMES = {
     "werkzeug": ("web/", "edge/"),
     "click": ("cli/",),
     "rich": ("cli/",),
-    "httpx": ("client/", "library/webhook.py"),
+    "httpx": ("client/", "library/webhook.py", "library/purgehook.py"),
     "prometheus_client": ("core/metrics",),
     "gunicorn": ("cli/", "edge/"),
     "opentelemetry": ("core/traces_opentelemetry.py",),

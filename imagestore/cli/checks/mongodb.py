@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from imagestore.cli.checks.report import Finding, Place, Subject, Unseen, ok, problem, warning
 from imagestore.core.errors import StoreUnavailable
-from imagestore.settings import InvalidSetting
+from imagestore.settings.variables import InvalidSetting
 from imagestore.store.checkup import StoreState, look_at_store
 from imagestore.store.mongo import MAX_STALENESS, Mongo
 

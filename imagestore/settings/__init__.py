@@ -1,15 +1,15 @@
-"""Every setting: its environment name, default and meaning, read and checked in one place.
+"""Every setting: its environment name, default, meaning and form, in one table.
 
-This file is longer than 300 lines because every setting stands in its one table.
+This file is longer than 300 lines because that table is one class.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from imagestore.core.addresses import HostNames, Networks
 from imagestore.core.forms import (
@@ -23,31 +23,17 @@ from imagestore.core.forms import (
     region,
     seconds,
 )
-from imagestore.core.purges import HookHeaders
+from imagestore.core.purges import HookHeaders, hook_token
 from imagestore.core.rates import Rate
 from imagestore.core.surrogates import SurrogateFields
 from imagestore.core.thresholds import Thresholds
-
-PREFIX = "IMAGESTORE_"
-FILE_SUFFIX = "_FILE"
-"""Ends the name of a variable that names the file which holds a secret."""
+from imagestore.settings.variables import environment_name, read_fields, setting
 
 KiB = 1024
 MiB = 1024 * KiB
 DAY = 86400
-SECRET_FILE_CHARACTERS = 16 * KiB
 
 _DATA = Path(".imagestore")
-
-
-class InvalidSetting(ValueError):
-    """A setting's value cannot be used. The message names the variable and the form it wants."""
-
-
-def setting(
-    group: str, default: Any, parse: Callable[[str], Any], about: str, *, secret: bool = False
-) -> Any:
-    return field(default=default, metadata={"group": group, "parse": parse, "about": about, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,7 +341,7 @@ class Settings:
         "How it is told: json (signed with the token), fastly, cloudflare, or varnish (PURGE with xkey).",
     )
     purge_hook_token: str = setting(
-        "shared caches", "", str, "What the cache knows this service by. Empty: nothing.", secret=True
+        "shared caches", "", hook_token, "What the cache knows this service by. Empty: nothing.", secret=True
     )
     purge_hook_headers: HookHeaders = setting(
         "shared caches",
@@ -423,22 +409,7 @@ class Settings:
 
         A secret may be given by the name of a file that holds it: see `variables`.
         """
-        source = os.environ if environment is None else environment
-        known = {name for each in fields(cls) for name in variables(each)}
-        for name in source:
-            if name.startswith(PREFIX) and name not in known:
-                raise InvalidSetting(f"{name} is not a setting: `imagestore settings` lists them.")
-        values: dict[str, Any] = {}
-        for each in fields(cls):
-            name, value = _given(each, source)
-            if value == "":
-                continue
-            try:
-                values[each.name] = each.metadata["parse"](value)
-            except ValueError as error:
-                shown = "the value given" if each.metadata["secret"] else repr(value)
-                raise InvalidSetting(f"{name}: {shown} cannot be used: {error}.") from None
-        return cls(**values)
+        return cls(**read_fields(fields(cls), os.environ if environment is None else environment))
 
     def environment(self) -> dict[str, str]:
         """These settings as environment variables: `Settings.load` of it gives equal settings."""
@@ -447,37 +418,3 @@ class Settings:
             for each in fields(self)
             if getattr(self, each.name) != each.default
         }
-
-
-def environment_name(each: Field[Any]) -> str:
-    return PREFIX + each.name.upper()
-
-
-def variables(each: Field[Any]) -> tuple[str, ...]:
-    """The variables that may give a setting: its own; for a secret also one that names a file with it."""
-    name = environment_name(each)
-    return (name, name + FILE_SUFFIX) if each.metadata["secret"] else (name,)
-
-
-def _given(each: Field[Any], source: Mapping[str, str]) -> tuple[str, str]:
-    """The variable that gives a setting, and the text that it gives; empty if none does."""
-    given = [name for name in variables(each) if source.get(name)]
-    if len(given) > 1:
-        raise InvalidSetting(f"{' and '.join(given)} are both set: set one of them.")
-    name = given[0] if given else environment_name(each)
-    value = source.get(name, "")
-    return name, _secret_in(value, name) if name.endswith(FILE_SUFFIX) else value
-
-
-def _secret_in(path: str, variable: str) -> str:
-    # The path is in no message: it may be a secret, put into the wrong variable.
-    try:
-        with open(path, encoding="utf-8") as file:
-            secret = file.read(SECRET_FILE_CHARACTERS).removesuffix("\n")
-    except OSError as error:
-        raise InvalidSetting(f"{variable} names a file that cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise InvalidSetting(f"{variable} names a file that is not UTF-8 text.") from None
-    if not secret or len(secret) >= SECRET_FILE_CHARACTERS:
-        raise InvalidSetting(f"{variable} names a file that is empty or too long: it holds one secret.")
-    return secret
