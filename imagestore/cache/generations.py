@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import threading
 import time
-from collections.abc import Iterable
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -18,6 +21,11 @@ EVERYTHING = _HEADER_SLOTS - 1
 DOUBT = _HEADER_SLOTS - 2
 _SIZE = (_HEADER_SLOTS + SLOTS) * _SLOT_BYTES
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+TURN_SECONDS = 0.2
+_PAUSE_SECONDS = 0.002
+"""Longest wait for a turn to write, and between two looks: a turn takes microseconds, but a process can be
+stopped in its own."""
 
 
 class Generations:
@@ -32,7 +40,8 @@ class Generations:
     """
 
     def __init__(self, path: Path) -> None:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._turns = threading.Lock()
+        self._file = descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             boot = _boot_id()
@@ -43,9 +52,11 @@ class Generations:
             file = os.fstat(descriptor)
             self.node = blake2b(b"%s %d %d" % (boot, file.st_dev, file.st_ino), digest_size=8).hexdigest()
             self._moments = memoryview(mmap.mmap(descriptor, _SIZE)).cast("Q")
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # mmap has a duplicate, which would keep the lock
-        finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+        except BaseException:
             os.close(descriptor)
+            raise
+        weakref.finalize(self, os.close, descriptor)
 
     def slots_of(self, names: Iterable[str]) -> tuple[int, ...]:
         """The places of names, and before them those that are for all names."""
@@ -65,7 +76,7 @@ class Generations:
 
     def touch(self, names: Iterable[str]) -> None:
         """These names have just changed."""
-        self._write(_slot(name) for name in names)
+        self._write([_slot(name) for name in names])
 
     def touch_all(self) -> None:
         """Anything may have changed."""
@@ -75,10 +86,34 @@ class Generations:
         """Word of what has changed elsewhere may have been lost."""
         self._write([DOUBT])
 
-    def _write(self, slots: Iterable[int]) -> None:
-        now = time.monotonic_ns()
-        for slot in slots:
-            self._moments[slot] = now  # 8 bytes at once: nobody reads half of it
+    def _write(self, slots: Sequence[int]) -> None:
+        with self._turn():
+            now = time.monotonic_ns()
+            for slot in slots:
+                self._moments[slot] = now  # 8 bytes at once: nobody reads half of it
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Writers of all threads and processes go one after the other, each with the moment of its turn: one
+        that dawdles behind the clock would write over a later moment with an earlier one, and so make good
+        again what the later change had put out of date. Nobody waits for one that was stopped in its turn."""
+        deadline = time.monotonic() + TURN_SECONDS
+        mine = self._turns.acquire(timeout=TURN_SECONDS)
+        try:
+            while mine and not self._lock() and time.monotonic() < deadline:
+                time.sleep(_PAUSE_SECONDS)
+            yield
+        finally:
+            if mine:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+                self._turns.release()
+
+    def _lock(self) -> bool:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _slot(name: str) -> int:

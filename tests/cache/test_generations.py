@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import threading
 import time
 from pathlib import Path
 
@@ -77,3 +78,35 @@ def test_a_file_of_another_boot_is_begun_anew(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patched:
         patched.setattr("imagestore.cache.generations._boot_id", lambda: b"another boot")
         assert Generations(path)._moments[-1] == 0
+
+
+def test_a_writer_that_dawdles_does_not_take_a_later_change_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at the clock and its writing another process tells the same change."""
+    path, clock = tmp_path / "generations", time.monotonic_ns
+    slow, quick = Generations(path), Generations(path)
+    slots, began = slow.slots_of(["image/default/a"]), list[int]()
+    other = threading.Thread(target=quick.touch, args=(["image/default/a"],))
+
+    def dawdle() -> int:
+        monkeypatch.setattr(time, "monotonic_ns", clock)
+        now = clock()
+        began.append(clock())  # of an answer that the other change puts out of date
+        other.start()
+        other.join(0.05)
+        return now
+
+    monkeypatch.setattr(time, "monotonic_ns", dawdle)
+    slow.touch(["image/default/a"])
+    other.join()
+    assert not quick.unchanged(slots, began[0])
+
+
+def test_a_writer_that_was_stopped_in_its_turn_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "generations"
+    stopped, other = Generations(path), Generations(path)
+    slots, began = other.slots_of(["image/default/a"]), time.monotonic_ns()
+    with stopped._turn():
+        other.touch(["image/default/a"])
+    assert not stopped.unchanged(slots, began)
