@@ -41,6 +41,7 @@ from imagestore.library.purgehook import PurgeHook, Receiver
 from imagestore.library.ratelimits import RateLimits, Rates
 from imagestore.library.reading import Reader
 from imagestore.library.renditions import Renderer
+from imagestore.library.repeats import Repeats
 from imagestore.library.rounds import LEASE_SECONDS, Parts, Rounds, Schedule
 from imagestore.library.shelf import Shelf
 from imagestore.library.signers import Signers
@@ -112,7 +113,8 @@ class Services:
         self.objects = Objects(
             Stored(self.mongo, documents), documents, self.ingest, blobs, aliases, self.purge
         )
-        stock = Stock(Partwise(self.mongo), uploads, documents, blobs, self.ingest, room)
+        repeats = Repeats(documents, aliases)
+        stock = Stock(Partwise(self.mongo), uploads, documents, blobs, self.ingest, room, repeats)
         self.multipart = Multipart(stock)
         self.listing = Listing(Listings(self.mongo))
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)

@@ -78,7 +78,8 @@ class BlobRef:
 class Version:
     """One immutable revision of an image. `number` is Unix time in seconds, stepped to grow within a key.
 
-    `unversioned`: it is the one that its key has for as long as its bucket keeps no versions.
+    `unversioned`: it is the one that its key has for as long as its bucket keeps no versions. `changes`: how
+    often its tags and ACL were, which alone change; told only of what was found by its own number or id.
     """
 
     bucket: str
@@ -90,6 +91,7 @@ class Version:
     created: datetime
     object: Attributes = field(default_factory=Attributes, hash=False)
     unversioned: bool = False
+    changes: int = field(default=0, compare=False)
 
     @property
     def digest(self) -> Digest:

@@ -29,6 +29,9 @@ _ABSENT = {"absent": True}
 _OF_S3 = ("accept", "versioning", "owner", "region", "documents")
 _PLAIN = Bucket("", "private", datetime.fromtimestamp(0, UTC))
 
+_REMOVED = 10**18
+"""The generation of what comes after all changes."""
+
 SHOWN_NUMBERS = 10
 """Versions that one line of the log names."""
 
@@ -123,8 +126,9 @@ class Aliases:
             self._tier.write_brief_alias(name, generation, payload, MISSING_SECONDS)
 
     def write_version(self, version: Version) -> None:
-        """A version has no generation of its own: only its removal, generation 1, comes after it."""
-        self._write(_version_name(version.bucket, version.key, version.number), 0, _payload, version)
+        """A version's generation is how often it was changed; its removal comes after all of them."""
+        name = _version_name(version.bucket, version.key, version.number)
+        self._write(name, version.changes, _payload, version)
 
     def read_transformation(
         self, bucket: str, name: str, *, stale: bool = False
@@ -160,15 +164,26 @@ class Aliases:
     def forget_version(self, bucket: str, key: str, number: int) -> None:
         self.forget_versions(bucket, key, [number])
 
-    def forget_versions(self, bucket: str, key: str, numbers: Sequence[int], *, gone: bool = True) -> None:
-        """Many versions of one image, in few round trips; see `Tier.forget_many`. Of those that are not
-        `gone` the alias may come back."""
+    def forget_versions(self, bucket: str, key: str, numbers: Sequence[int]) -> None:
+        """Many versions of one image which are gone, in few round trips; see `Tier.forget_many`."""
+        self._forget_versions(bucket, key, [(number, _REMOVED) for number in numbers])
+
+    def renew_versions(self, versions: Sequence[Version]) -> None:
+        """Versions of one image which stay, as they are now: their aliases come back."""
+        if versions:
+            first = versions[0]
+            changes = [(each.number, each.changes) for each in versions]
+            self._forget_versions(first.bucket, first.key, changes)
+
+    def _forget_versions(self, bucket: str, key: str, written: Sequence[tuple[int, int]]) -> None:
+        """Numbers with their generations."""
+        numbers = [number for number, _ in written]
         shown = ", ".join(str(number) for number in numbers[:SHOWN_NUMBERS])
         if len(numbers) > SHOWN_NUMBERS:
             shown += f" and {len(numbers) - SHOWN_NUMBERS} more"
         self._forget(
             f"version {shown} of image {key!r} in bucket {bucket!r}",
-            [(_version_name(bucket, key, number), int(gone)) for number in numbers],
+            [(_version_name(bucket, key, number), generation) for number, generation in written],
         )
 
     def forget_credential(self, access_key: str) -> None:
@@ -208,7 +223,7 @@ def image_ground(bucket: str, key: str, generation: int | None = None) -> Ground
 
 
 def version_ground(version: Version) -> Ground:
-    return Ground(_version_name(version.bucket, version.key, version.number), 0)
+    return Ground(_version_name(version.bucket, version.key, version.number), version.changes)
 
 
 def transformation_ground(bucket: str, name: str, generation: int) -> Ground:
@@ -265,6 +280,7 @@ def _payload(version: Version) -> dict[str, Any]:
         "facts": _fields(version.facts),
         "object": {name: value for name, value in _fields(version.object).items() if value},
         **({"unversioned": True} if version.unversioned else {}),
+        **({"changes": version.changes} if version.changes else {}),
     }
 
 
@@ -286,6 +302,7 @@ def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:
         created=datetime.fromtimestamp(payload["created"], UTC),
         object=Attributes(**told | {"sizes": sizes}),
         unversioned=payload.get("unversioned", False),
+        changes=payload.get("changes", 0),
     )
 
 

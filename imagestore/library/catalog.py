@@ -24,6 +24,7 @@ from imagestore.core.image import (
 from imagestore.core.objects import BUCKET_DOCUMENTS
 from imagestore.library.aliases import Aliases
 from imagestore.library.purge import Purge
+from imagestore.library.repeats import Repeats
 from imagestore.library.transformations import NamedTransformations
 from imagestore.store.documents import Documents
 from imagestore.store.registry import REST_TERMS, Registry
@@ -45,6 +46,7 @@ class Catalog:
         self._aliases = aliases
         self._named = named
         self._purge = purge
+        self._repeats = Repeats(documents, aliases)
 
     def create_bucket(
         self, name: str, visibility: Visibility, *, strict: bool = False, terms: Terms = REST_TERMS
@@ -138,6 +140,7 @@ class Catalog:
         digests = {each.digest for each in self._documents.list_versions(bucket, key)}
         buried = self._documents.bury(bucket, key, condition)
         if buried is None:
+            self._repeats.tell(bucket, key)
             raise ImageNotFound.named(bucket, key)
         numbers, generation = buried
         self._aliases.forget_image(bucket, key, generation)
@@ -163,7 +166,11 @@ class Catalog:
 
         Raises VersionNotFound.
         """
-        version = self.version(bucket, key, number)
+        try:
+            version = self.version(bucket, key, number)
+        except VersionNotFound:
+            self._repeats.tell(bucket, key, number)
+            raise
         generation = self._documents.withdraw(version)
         if generation is not None:
             self._aliases.forget_image(bucket, key, generation)

@@ -23,6 +23,7 @@ from imagestore.core.objects import OCTETS, Attributes, runs_of
 from imagestore.core.streams import HEAD_BYTES
 from imagestore.imaging.formats import sniff
 from imagestore.library.ingest import Ingest, Room, Upload, whole_attributes
+from imagestore.library.repeats import Repeats
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.naming import Naming
@@ -44,6 +45,7 @@ class Stock:
     blobs: Blobs
     ingest: Ingest
     room: Room
+    repeats: Repeats
 
 
 @dataclass(frozen=True, slots=True)

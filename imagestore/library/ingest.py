@@ -221,7 +221,7 @@ class Ingest:
             changed = self._documents.set_labels(image.bucket, image.key, upload.labels, unchanged)
         except PreconditionFailed:
             return None
-        if changed is not None and changed.generation != image.generation:
+        if changed is not None:  # also with the labels that it had: see Repeats
             self._aliases.forget_image(image.bucket, image.key, changed.generation)
         return changed
 

@@ -67,9 +67,10 @@ class Keyring:
         But if Redis could not be reached from here, workers that reach it may take the credential for as long
         as they believe an alias; `Aliases` logs until when.
         """
-        if not self._registry.drop_credential(access_key):
+        dropped = self._registry.drop_credential(access_key)
+        self._aliases.forget_credential(access_key)  # also of one that is gone: see Repeats
+        if not dropped:
             raise CredentialNotFound(f"There is no credential {access_key[:MAX_ACCESS_KEY]!r} to revoke.")
-        self._aliases.forget_credential(access_key)
 
     def identify(self, access_key: str, secret: str) -> Principal:
         """Who shows this access key and secret. Raises Unauthenticated.

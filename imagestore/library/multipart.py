@@ -134,6 +134,7 @@ class Multipart:
         version = self._stock.partwise.outcome(version_id)
         if version is None:
             raise UploadNotFound("What the upload became is gone.")
+        self._stock.repeats.tell(version.bucket, version.key)
         return Image(version, 0)
 
     def _pick(self, upload: Open, finish: Finish) -> list[Part]:

@@ -31,6 +31,7 @@ from imagestore.imaging.formats import media_type
 from imagestore.library.aliases import Aliases
 from imagestore.library.ingest import Ingest, Upload
 from imagestore.library.purge import Purge
+from imagestore.library.repeats import Repeats
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.naming import Naming
@@ -104,6 +105,7 @@ class Objects:
         self._blobs = blobs
         self._aliases = aliases
         self._purge = purge
+        self._repeats = Repeats(documents, aliases)
 
     def put(self, put: Put) -> Image:
         """Keep an object and return what its key names now: a new version, also of the bytes that it had.
@@ -229,6 +231,7 @@ class Objects:
     def forget(self, bucket: str, key: str, removal: Removal | None) -> None:
         """Drop what the caches know of what is gone, renditions included."""
         if removal is None:
+            self._repeats.tell(bucket, key)
             return
         self._aliases.forget_image(bucket, key, removal.generation)
         if removal.numbers:
@@ -244,7 +247,7 @@ class Objects:
             raise _no_object(bucket, key)
         version, generation = changed
         self._aliases.forget_image(bucket, key, generation)
-        self._aliases.forget_version(bucket, key, version.number)
+        self._aliases.renew_versions([version])
         return version
 
     def _sums(self, source: Version, algorithm: str | None) -> dict[str, str]:

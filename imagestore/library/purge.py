@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from imagestore.cache.variants import Variants
 from imagestore.core.errors import StoreUnavailable
-from imagestore.core.image import Digest
+from imagestore.core.image import Digest, Version
 from imagestore.library.aliases import Aliases
 from imagestore.library.fetch import original_name
 from imagestore.store.documents import Documents
@@ -76,15 +76,14 @@ class Purge:
         return gone
 
     def _purge(self, bucket: str, key: str) -> int:
-        digests, numbers, before = set[Digest](), list[int](), None
+        versions, before = list[Version](), None
         while page := self._documents.list_versions(bucket, key, before=before, limit=PAGE):
-            digests |= {each.digest for each in page}
-            numbers += [each.number for each in page]
+            versions += page
             before = page[-1].number
-        gone = self.drop_made(digests)
+        gone = self.drop_made({each.digest for each in versions})
         # Only then, so that no answer that is good from now on was made of what has been dropped.
         place = self._documents.renew(bucket, key)
         generation = place.image.generation if place.image is not None else place.absence
         self._aliases.forget_image(bucket, key, generation or 0)
-        self._aliases.forget_versions(bucket, key, numbers, gone=False)
+        self._aliases.renew_versions(versions)
         return gone

@@ -62,7 +62,8 @@ class NamedTransformations:
     def drop(self, bucket: str, name: str) -> None:
         """Raises TransformationNotFound."""
         generation = self._store.drop(bucket, name)
-        if generation is None:
+        if generation is None:  # perhaps by this very request, when it was asked before: see Repeats
+            self._aliases.forget_transformation(bucket, name, self._store.generation(bucket, name))
             raise _no_name(name)
         self._aliases.forget_transformation(bucket, name, generation)
 

@@ -138,7 +138,7 @@ class Objects:
             if found is None or image is None:
                 return None
             after = self._versions.find_one_and_update(
-                name | found, change, return_document=True, session=session
+                name | found, change | {"$inc": {"changes": 1}}, return_document=True, session=session
             )
             if after is None:
                 return None

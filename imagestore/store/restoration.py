@@ -130,7 +130,8 @@ class Restoration:
             if fresh and not self._dry_run:
                 self._versions.insert_many(fresh, session=session)
             done.pointed = bool(good)
-            done.change, done.generation = self._point(row, good[0] if good else None, session)
+            newest = good[0] if good else None
+            done.change, done.generation = self._point(row, newest, session, renew=bool(done.added))
             return done
 
         if self._has_all(row, versions):
@@ -190,7 +191,10 @@ class Restoration:
         claim = {"_id": ref.digest, "file_id": ObjectId(ref.file_id)}
         return self._claims.update_one(claim, renewal(), session=session).matched_count == 1
 
-    def _point(self, row: Document, newest: Brought | None, session: ClientSession) -> tuple[Change, int]:
+    def _point(
+        self, row: Document, newest: Brought | None, session: ClientSession, *, renew: bool
+    ) -> tuple[Change, int]:
+        """`renew`: an image that is kept gets a new generation, since more is found under its name now."""
         name = {"bucket": row["bucket"], "key": row["key"]}
         current = self._images.find_one(name, session=session)
         fields = _fields(row, newest)
@@ -199,9 +203,10 @@ class Restoration:
             update: Document = fields | {"generation": generation}
             gone: Document = {}
         elif newest is None or (is_pointing(current) and current["number"] >= newest[0]["number"]):
-            change, generation = Change.KEPT, current["generation"]
-            update, gone = {"last_number": max(current["last_number"], row["last_number"])}, {}
-            if update["last_number"] == current["last_number"]:
+            change, generation = Change.KEPT, current["generation"] + renew
+            last = max(current["last_number"], row["last_number"])
+            update, gone = {"generation": generation, "last_number": last}, {}
+            if not renew and last == current["last_number"]:
                 return change, generation
         else:
             change = Change.CHANGED if current["live"] else Change.ADDED

@@ -150,6 +150,7 @@ def read_version(document: Mapping[str, Any], version_id: str | None = None) -> 
         created=_aware(document["created"]),
         object=read_attributes(document.get("object", {})),
         unversioned=document.get("unversioned", False),
+        changes=document.get("changes", 0),
     )
 
 

@@ -234,6 +234,7 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "created": _is(datetime),
         "marker": _maybe(bool),
         "unversioned": _maybe(bool),
+        "changes": lambda value: value is None or _is_count(value),
         "owner": _maybe(str),
     },
 }

@@ -52,6 +52,12 @@ class Transformations:
         with self._mongo.reading():
             return [_read(each) for each in self._documents.find(selection).sort("_id", ASCENDING)]
 
+    def generation(self, bucket: str, name: str) -> int:
+        """Of the name, be it taken away or not; 0 for one that never was."""
+        with self._mongo.reading():
+            document = self._documents.find_one({"_id": _id(bucket, name)}, {"generation": 1})
+        return int(document["generation"]) if document else 0
+
     def drop(self, bucket: str, name: str) -> int | None:
         """Take the name away; its generation, None if there was none."""
         with self._mongo.writing():

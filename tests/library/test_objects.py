@@ -573,6 +573,25 @@ def test_tags_and_acls_change_a_version_where_it_is(shop: Shop) -> None:
         objects.set_acl(ANY, "a", None, None)
 
 
+def test_a_version_that_was_changed_is_another_ground_for_answers(shop: Shop) -> None:
+    """Answers in Redis are good for the generation of the alias that they were made of: an ACL that was taken
+    back would be none if the alias came back as it was."""
+    shop.set("enabled")
+    version = shop.put("a", picture(1)).version
+    shop.put("a", picture(2))
+    seen = [shop_find(shop, "a", version.number).grounds]
+    for acl in ("{}", None, "{}"):
+        shop.house.services.objects.set_acl(ANY, "a", version.version_id, acl)
+        found = shop_find(shop, "a", version.number)
+        assert (found.remembered, found.version.object.acl) == (False, acl)
+        assert found.grounds not in seen
+        seen.append(found.grounds)
+        again = shop_find(shop, "a", version.number)
+        assert (again.remembered, again.version.object.acl, again.grounds) == (True, acl, found.grounds)
+    shop.delete("a", version.version_id)
+    assert not shop_find(shop, "a", version.number).immutable
+
+
 # Many, and upkeep
 
 
