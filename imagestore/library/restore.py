@@ -147,7 +147,7 @@ class Restore:
                 report.note(Trouble.SWEPT, what, detail)
             else:
                 report.versions.note(Change.ADDED if version["_id"] in done.added else Change.KEPT)
-        # An image that never was here in this store's life may be known to be missing since the restore began.
+        # An image that never was in this store may be known to be missing, since the restore began.
         if (done.change is not Change.KEPT or done.added) and not self._dry_run:
             self._aliases.forget_image(row["bucket"], row["key"], done.generation)
 

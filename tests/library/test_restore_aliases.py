@@ -1,4 +1,4 @@
-"""A restore beside a service that is asked meanwhile: what was seen to be missing is found when it is back."""
+"""A restore beside a service that is asked meanwhile: what was missing is found when it is back."""
 
 from __future__ import annotations
 
