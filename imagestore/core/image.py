@@ -78,8 +78,7 @@ class BlobRef:
 class Version:
     """One immutable revision of an image. `number` is Unix time in seconds, stepped to grow within a key.
 
-    `unversioned`: it is the one that its key has for as long as its bucket keeps no versions. `changes`: how
-    often its tags and ACL were, which alone change; told only of what was found by its own number or id.
+    `unversioned`: the one of a bucket that keeps no versions. `changes`: of tags and ACL, if found by its id.
     """
 
     bucket: str
@@ -297,6 +296,5 @@ def check_context(context: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_bad_text(text: str, *, allow_breaks: bool = False) -> bool:
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        return True
-    return bool(_CONTROL.search(text.replace("\n", "").replace("\t", "") if allow_breaks else text))
+    checked = text.replace("\n", "").replace("\t", "") if allow_breaks else text
+    return bool(_CONTROL.search(checked)) or any("\ud800" <= each <= "\udfff" for each in text)

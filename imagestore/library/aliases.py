@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.tier import Tier
 from imagestore.cache.values import Alias
-from imagestore.core.image import BlobRef, Bucket, Digest, Facts, Image, Version
-from imagestore.core.objects import Attributes
+from imagestore.core.image import Bucket, Image, Version
+from imagestore.library.payloads import bucket_payload, read_bucket, read_version, version_payload
 from imagestore.library.purgehook import PurgeHook
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,6 @@ MISSING_SECONDS = 10.0
 is not to fill Redis with them."""
 
 _ABSENT = {"absent": True}
-
-_OF_S3 = ("accept", "versioning", "owner", "region", "documents")
-_PLAIN = Bucket("", "private", datetime.fromtimestamp(0, UTC))
 
 _REMOVED = 10**18
 """The generation of what comes after all changes."""
@@ -100,7 +97,7 @@ class Aliases:
         aliases = self._tier.read_aliases(names, stale=self._stale_ttl if stale else 0.0)
         newest, exact = aliases[1 : 1 + len(keys)], aliases[1 + len(keys) :] or [None] * len(keys)
         known = [_known(bucket, *each) for each in zip(keys, newest, exact, strict=True)]
-        return (_bucket(bucket, json.loads(aliases[0].payload)) if aliases[0] else None), known
+        return (read_bucket(bucket, json.loads(aliases[0].payload)) if aliases[0] else None), known
 
     def changed_lately(self, bucket: str, keys: Sequence[str], number: int | None) -> bool:
         """Whether Redis was told of a change of the bucket, an image or its version, a short while ago."""
@@ -110,10 +107,10 @@ class Aliases:
         return self._tier.are_fenced(names)
 
     def write_bucket(self, bucket: Bucket) -> None:
-        self._write(_bucket_name(bucket.name), bucket.generation, _bucket_payload, bucket)
+        self._write(_bucket_name(bucket.name), bucket.generation, bucket_payload, bucket)
 
     def write_image(self, image: Image) -> None:
-        self._write(_image_name(image.bucket, image.key), image.generation, _payload, image.version)
+        self._write(_image_name(image.bucket, image.key), image.generation, version_payload, image.version)
 
     def write_absence(self, bucket: str, key: str) -> None:
         """The name never had an image: its generation is 0, so that the first one comes after it."""
@@ -128,7 +125,7 @@ class Aliases:
     def write_version(self, version: Version) -> None:
         """A version's generation is how often it was changed; its removal comes after all of them."""
         name = _version_name(version.bucket, version.key, version.number)
-        self._write(name, version.changes, _payload, version)
+        self._write(name, version.changes, version_payload, version)
 
     def read_transformation(
         self, bucket: str, name: str, *, stale: bool = False
@@ -234,8 +231,8 @@ def _known(bucket: str, key: str, newest: Alias | None, exact: Alias | None) -> 
     told = json.loads(newest.payload) if newest else None
     absent = told is not None and "absent" in told
     return Known(
-        _version(bucket, key, told) if told and not absent else None,
-        _version(bucket, key, json.loads(exact.payload)) if exact else None,
+        read_version(bucket, key, told) if told and not absent else None,
+        read_version(bucket, key, json.loads(exact.payload)) if exact else None,
         absent,
         newest.generation if newest else 0,
     )
@@ -259,55 +256,3 @@ def _transformation_name(bucket: str, name: str) -> str:
 
 def _credential_name(access_key: str) -> str:
     return f"credential/{access_key}"
-
-
-def _bucket_payload(bucket: Bucket) -> dict[str, Any]:
-    return {
-        "visibility": bucket.visibility,
-        "created": bucket.created.timestamp(),
-        "generation": bucket.generation,
-        "strict": bucket.strict,
-        **{name: getattr(bucket, name) for name in _OF_S3 if getattr(bucket, name) != getattr(_PLAIN, name)},
-    }
-
-
-def _payload(version: Version) -> dict[str, Any]:
-    return {
-        "number": version.number,
-        "id": version.version_id,
-        "created": version.created.timestamp(),
-        "blob": _fields(version.blob),
-        "facts": _fields(version.facts),
-        "object": {name: value for name, value in _fields(version.object).items() if value},
-        **({"unversioned": True} if version.unversioned else {}),
-        **({"changes": version.changes} if version.changes else {}),
-    }
-
-
-def _fields(value: BlobRef | Facts | Attributes) -> dict[str, Any]:
-    """As `dataclasses.asdict`, which copies deep what needs no copy, on the way of every miss."""
-    return {each.name: getattr(value, each.name) for each in fields(value)}
-
-
-def _version(bucket: str, key: str, payload: dict[str, Any]) -> Version:
-    blob, told = payload["blob"], payload.get("object", {})
-    sizes = tuple((count, size) for count, size in told.get("sizes", ()))
-    return Version(
-        bucket=bucket,
-        key=key,
-        number=payload["number"],
-        version_id=payload["id"],
-        blob=BlobRef(Digest(blob["digest"]), blob["file_id"], blob["length"], blob["chunk_size"]),
-        facts=Facts(**payload["facts"]),
-        created=datetime.fromtimestamp(payload["created"], UTC),
-        object=Attributes(**told | {"sizes": sizes}),
-        unversioned=payload.get("unversioned", False),
-        changes=payload.get("changes", 0),
-    )
-
-
-def _bucket(name: str, payload: dict[str, Any]) -> Bucket:
-    created = datetime.fromtimestamp(payload["created"], UTC)
-    strict = payload.get("strict", False)
-    more = {name: payload[name] for name in _OF_S3 if name in payload}
-    return Bucket(name, payload["visibility"], created, payload["generation"], strict, **more)
