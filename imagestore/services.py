@@ -26,6 +26,7 @@ from imagestore.library.alerts import Alerts
 from imagestore.library.aliases import Aliases
 from imagestore.library.catalog import Catalog
 from imagestore.library.completion import Stock
+from imagestore.library.deletions import Deletions
 from imagestore.library.descriptions import Descriptions
 from imagestore.library.fetch import RENDERING_REVISION, Fetch
 from imagestore.library.fsck import Fsck
@@ -110,10 +111,9 @@ class Services:
         self.ingest = Ingest(
             documents, registry, uploads, self.decoders, aliases, room=room, metrics=self.metrics
         )
-        self.objects = Objects(
-            Stored(self.mongo, documents), documents, self.ingest, blobs, aliases, self.purge
-        )
-        repeats = Repeats(documents, aliases)
+        stored, repeats = Stored(self.mongo, documents), Repeats(documents, aliases)
+        deletions = Deletions(stored, aliases, self.purge, repeats)
+        self.objects = Objects(stored, documents, self.ingest, blobs, aliases, deletions)
         stock = Stock(Partwise(self.mongo), uploads, documents, blobs, self.ingest, room, repeats)
         self.multipart = Multipart(stock)
         self.listing = Listing(Listings(self.mongo))

@@ -29,14 +29,12 @@ from imagestore.core.streams import Readable
 from imagestore.core.telemetry import Timings
 from imagestore.imaging.formats import media_type
 from imagestore.library.aliases import Aliases
+from imagestore.library.deletions import Deletions
 from imagestore.library.ingest import Ingest, Upload
-from imagestore.library.purge import Purge
-from imagestore.library.repeats import Repeats
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
 from imagestore.store.naming import Naming
 from imagestore.store.objects import Objects as Stored
-from imagestore.store.objects import Removal
 
 ANYHOW = Condition()
 
@@ -97,15 +95,14 @@ class Objects:
         ingest: Ingest,
         blobs: Blobs,
         aliases: Aliases,
-        purge: Purge,
+        deletions: Deletions,
     ) -> None:
         self._stored = stored
         self._documents = documents
         self._ingest = ingest
         self._blobs = blobs
         self._aliases = aliases
-        self._purge = purge
-        self._repeats = Repeats(documents, aliases)
+        self._deletions = deletions
 
     def put(self, put: Put) -> Image:
         """Keep an object and return what its key names now: a new version, also of the bytes that it had.
@@ -159,11 +156,9 @@ class Objects:
         """
         check_object_key(key)
         if version_id is not None:
-            removal = self._stored.delete_version(bucket.name, key, version_id, condition)
-            self.forget(bucket.name, key, removal)
+            removal = self._deletions.delete_version(bucket, key, version_id, condition)
             return Deleted(version_id, bool(removal and isinstance(removal.gone[0], Marker)))
-        removal = self._stored.delete(bucket.name, key, bucket.versioning, owner=owner, condition=condition)
-        self.forget(bucket.name, key, removal)
+        removal = self._deletions.delete(bucket, key, condition, owner)
         if removal is None or removal.marker is None:
             return Deleted(None, marker=False)
         return Deleted(removal.marker.shown_id, marker=True)
@@ -227,17 +222,6 @@ class Objects:
     def set_acl(self, bucket: str, key: str, version_id: str | None, text: str | None) -> Version:
         """Raises InvalidParameter, ImageNotFound and VersionNotFound."""
         return self._set(bucket, key, version_id, {"acl": check_acl(text)})
-
-    def forget(self, bucket: str, key: str, removal: Removal | None) -> None:
-        """Drop what the caches know of what is gone, renditions included."""
-        if removal is None:
-            self._repeats.tell(bucket, key)
-            return
-        self._aliases.forget_image(bucket, key, removal.generation)
-        if removal.numbers:
-            self._aliases.forget_versions(bucket, key, removal.numbers)
-        digests = {each.digest for each in removal.gone if isinstance(each, Version)}
-        self._purge.drop_made(digests)
 
     def _set(self, bucket: str, key: str, version_id: str | None, fields: dict[str, object]) -> Version:
         changed = self._stored.set_fields(bucket, key, version_id, fields)

@@ -1,4 +1,4 @@
-"""POST policies: those of AWS and botocore hold; what is changed, expired, against them or malformed does not."""
+"""POST policies: those of AWS and botocore hold; what is changed, expired or malformed does not."""
 
 from __future__ import annotations
 
