@@ -1,4 +1,4 @@
-"""Deletions of objects as S3 has them, of which every cache is told: by its clients, and by lifecycle rules."""
+"""Deletions of objects as S3 has them, by its clients and by lifecycle rules: every cache is told."""
 
 from __future__ import annotations
 

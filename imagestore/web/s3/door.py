@@ -11,6 +11,7 @@ from imagestore.core.errors import ImagestoreError, Unavailable
 from imagestore.core.headers import SAFE_HEADERS
 from imagestore.services import Services
 from imagestore.web import journal
+from imagestore.web.s3 import cors
 from imagestore.web.s3.call import read_call
 from imagestore.web.s3.errors import S3Error, of_ours
 from imagestore.web.s3.identity import identify
@@ -39,11 +40,13 @@ class Door(Flask):
 
     def dispatch_request(self) -> Response:
         call = read_call(self._services, request, self._services.settings.s3_domains)
+        g.call = call
         g.subject = {"bucket": call.bucket, "key": call.key}
         g.resource = call.asked.path
         name, handler = choose(call)
         g.operation = name
-        identify(call)
+        if call.method != "OPTIONS":  # which is signed by nobody, whatever is in its query
+            identify(call)
         g.principal = call.principal
         return handler(call)
 
@@ -56,6 +59,8 @@ def _leave(response: Response) -> Response:
     response.headers["x-amz-id-2"] = secrets.token_urlsafe(24)
     for name in ("X-Content-Type-Options", "Content-Security-Policy", "Referrer-Policy"):
         response.headers.setdefault(name, SAFE_HEADERS[name])
+    if "call" in g:
+        cors.add_headers(g.call, response)
     if response.status_code in (204, 304):
         del response.headers["Content-Type"]
     return response

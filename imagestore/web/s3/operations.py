@@ -6,11 +6,14 @@ from imagestore.web.s3 import (
     attributes,
     buckets,
     copies,
+    cors,
     deletions,
     lists,
     multipart,
     objects,
+    post,
     puts,
+    tagging,
     unoffered,
 )
 from imagestore.web.s3.call import Call
@@ -30,6 +33,16 @@ OF_BUCKETS: dict[str, dict[str, Operation]] = {
     "versions": {"GET": ("ListObjectVersions", lists.list_versions)},
     "uploads": {"GET": ("ListMultipartUploads", lists.list_uploads)},
     "delete": {"POST": ("DeleteObjects", deletions.delete_objects)},
+    "cors": {
+        "GET": ("GetBucketCors", cors.get_cors),
+        "PUT": ("PutBucketCors", cors.put_cors),
+        "DELETE": ("DeleteBucketCors", cors.delete_cors),
+    },
+    "tagging": {
+        "GET": ("GetBucketTagging", tagging.get_bucket_tagging),
+        "PUT": ("PutBucketTagging", tagging.put_bucket_tagging),
+        "DELETE": ("DeleteBucketTagging", tagging.delete_bucket_tagging),
+    },
     "website": {"GET": ("GetBucketWebsite", unoffered.get_website)},
     "encryption": {"GET": ("GetBucketEncryption", unoffered.get_encryption)},
     "replication": {"GET": ("GetBucketReplication", unoffered.get_replication)},
@@ -50,6 +63,7 @@ PLAIN_BUCKET: dict[str, Operation] = {
     "HEAD": ("HeadBucket", buckets.head_bucket),
     "PUT": ("CreateBucket", buckets.create_bucket),
     "DELETE": ("DeleteBucket", buckets.delete_bucket),
+    "POST": ("PostObject", post.post_object),
 }
 
 OF_OBJECTS: dict[str, dict[str, Operation]] = {
@@ -59,6 +73,11 @@ OF_OBJECTS: dict[str, dict[str, Operation]] = {
         "PUT": ("UploadPart", multipart.upload_part),
         "POST": ("CompleteMultipartUpload", multipart.complete_upload),
         "DELETE": ("AbortMultipartUpload", multipart.abort_upload),
+    },
+    "tagging": {
+        "GET": ("GetObjectTagging", tagging.get_object_tagging),
+        "PUT": ("PutObjectTagging", tagging.put_object_tagging),
+        "DELETE": ("DeleteObjectTagging", tagging.delete_object_tagging),
     },
     "attributes": {"GET": ("GetObjectAttributes", attributes.get_object_attributes)},
     "retention": {"GET": ("GetObjectRetention", unoffered.unlocked)},
@@ -84,6 +103,8 @@ COPIES: dict[str, Operation] = {
 
 def choose(call: Call) -> Operation:
     """Raises S3Error MethodNotAllowed."""
+    if call.method == "OPTIONS" and call.bucket:
+        return "OptionsObject", cors.preflight
     if not call.bucket:
         if call.method in ("GET", "HEAD"):
             return "ListBuckets", buckets.list_buckets

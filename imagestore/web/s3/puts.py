@@ -16,6 +16,7 @@ from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, open_body
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.payload import checks_of, content_encoding
+from imagestore.web.s3.tagging import read_tags
 
 META = "x-amz-meta-"
 MOST_KEY_BYTES = 1024
@@ -99,6 +100,7 @@ def read_attributes(call: Call, bucket: Bucket) -> Attributes:
         media_type=call.headers.get("content-type") or None,
         headers=headers,
         metadata=read_metadata(call),
+        tags=read_tags(call.headers),
         owner=call.owner,
     )
 

@@ -1,0 +1,64 @@
+"""A service with the S3 door open, and boto3 as its client."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.config import Config
+
+from tests.service import Service, running_service
+
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="session")
+def s3_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("s3")
+    with running_service(folder, s3_bind="127.0.0.1:0", region=REGION) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def open_s3(s3_service: Service) -> Iterator[Callable[..., Any]]:
+    """Makes clients of the first credential, or of another one."""
+    with ExitStack() as closing:
+
+        def make(access_key: str = "", secret: str = "", **config: Any) -> Any:
+            client = boto3.client(
+                "s3",
+                endpoint_url=s3_service.s3_url,
+                region_name=REGION,
+                aws_access_key_id=access_key or s3_service.access_key,
+                aws_secret_access_key=secret or s3_service.secret,
+                config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **config),
+            )
+            closing.callback(client.close)
+            return client
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def s3(open_s3: Callable[..., Any]) -> Any:
+    return open_s3()
+
+
+@pytest.fixture
+def s3_bucket(s3: Any) -> str:
+    """The name of a fresh bucket, as an S3 client makes one."""
+    name = f"s3-{secrets.token_hex(6)}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def browser(s3_service: Service) -> Iterator[httpx.Client]:
+    """One that signs nothing."""
+    with httpx.Client(base_url=s3_service.s3_url, timeout=60) as client:
+        yield client
