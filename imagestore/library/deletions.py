@@ -5,6 +5,7 @@ from __future__ import annotations
 from imagestore.core.image import Bucket, Condition, Version
 from imagestore.library.aliases import Aliases
 from imagestore.library.purge import Purge
+from imagestore.library.repeats import Repeats
 from imagestore.store.objects import Objects as Stored
 from imagestore.store.objects import Removal
 
@@ -12,10 +13,11 @@ from imagestore.store.objects import Removal
 class Deletions:
     """What is not there is deleted already: that is no error, and None where it can be told."""
 
-    def __init__(self, stored: Stored, aliases: Aliases, purge: Purge) -> None:
+    def __init__(self, stored: Stored, aliases: Aliases, purge: Purge, repeats: Repeats) -> None:
         self._stored = stored
         self._aliases = aliases
         self._purge = purge
+        self._repeats = repeats
 
     def delete(self, bucket: Bucket, key: str, condition: Condition, owner: str | None) -> Removal | None:
         """What a key names, as its bucket's versioning has it. Raises PreconditionFailed, WriteContention."""
@@ -34,6 +36,7 @@ class Deletions:
     def _forget(self, bucket: str, key: str, removal: Removal | None) -> None:
         """Drop what the caches know of what is gone, renditions included."""
         if removal is None:
+            self._repeats.tell(bucket, key)
             return
         self._aliases.forget_image(bucket, key, removal.generation)
         if removal.numbers:
