@@ -1,79 +1,274 @@
-"""Principals, actions and the one `decide()` that every door asks."""
+"""The one `decide()` that every door asks, and what of its answers may be kept for others.
+
+The order is AWS's: what a bucket's policy denies; then the first credential, owners and the scopes of
+credentials; then what the policy allows; then access control lists. A public access block takes away what is
+public.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
+from imagestore.access import acl, policy
+from imagestore.access.actions import SCOPES, Action, Permission
+from imagestore.access.circumstances import NOWHERE, Circumstances
+from imagestore.access.conditions import Malformed
+from imagestore.access.patterns import Values
+from imagestore.access.policy import Policy, Verdict
+from imagestore.access.principals import STRANGER, Principal
+from imagestore.access.safeguards import block_of, object_owner, owner_of, takes_acls
+from imagestore.access.statements import Statement, arn_of
 from imagestore.core.errors import Forbidden, Unauthenticated
 from imagestore.core.image import Bucket
+from imagestore.core.objects import Attributes
 
-Scope = Literal["read", "write", "admin"]
-SCOPES: tuple[Scope, ...] = ("read", "write", "admin")
+__all__ = [
+    "SCOPES",
+    "STRANGER",
+    "Action",
+    "Principal",
+    "decide",
+    "hinges_on_objects",
+    "hinges_on_requests",
+    "is_open",
+    "is_policy_public",
+    "may",
+    "may_know",
+    "owns",
+    "require_credential",
+]
 
+_OPENED = frozenset({Action.GET_OBJECT, Action.GET_OBJECT_VERSION})
+"""What a bucket's visibility opens to everybody."""
 
-class Action(Enum):
-    """What somebody wants to do, by the scope it takes."""
+_OF_POLICIES = frozenset({Action.GET_BUCKET_POLICY, Action.PUT_BUCKET_POLICY, Action.DELETE_BUCKET_POLICY})
+"""What a policy cannot take from who owns its bucket, lest nobody can undo it."""
 
-    GET_IMAGE = "read"
-    """Get an image's bytes: what public-read buckets allow to everybody."""
-    LOOK = "read:metadata"
-    """See names, facts, versions and tags."""
-    WRITE = "write"
-    """Upload, relabel, restore or delete images."""
-    ADMINISTER = "admin"
-    """Make and delete buckets and credentials, set policies."""
+_BY_LISTS_ALONE = frozenset({"READ", "WRITE"})
+_ALWAYS_OWN = frozenset(
+    {Action.DELETE_OBJECT, Action.ABORT_MULTIPART_UPLOAD, Action.LIST_MULTIPART_UPLOAD_PARTS}
+)
 
-    @property
-    def scope(self) -> str:
-        return self.value.partition(":")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks. `access_key` is None for a stranger; `buckets` is None where all buckets are meant.
-
-    The scopes stand beside each other (a credential may write without reading); `admin` includes both.
-    """
-
-    access_key: str | None = None
-    scopes: frozenset[str] = frozenset()
-    buckets: frozenset[str] | None = None
-
-    def reaches(self, bucket: str | None) -> bool:
-        return self.buckets is None or (bucket is not None and bucket in self.buckets)
-
-    def holds(self, scope: str) -> bool:
-        return scope in self.scopes or "admin" in self.scopes
-
-
-STRANGER = Principal()
+_SHUT = Policy((Statement("Deny", ("*",), ("*",), ("*",)),))
+"""In place of a policy that cannot be read."""
 
 
 def require_credential(principal: Principal) -> None:
     """Raises Unauthenticated for a stranger."""
-    if principal.access_key is None:
+    if principal.is_stranger:
         raise Unauthenticated(
             "This needs a credential: send the access key and secret by HTTP Basic, or use a signed URL."
         )
 
 
-def is_open(action: Action, bucket: Bucket) -> bool:
-    """Whether everybody may, so that nobody needs to be asked who they are."""
-    return action is Action.GET_IMAGE and bucket.visibility == "public-read"
+def decide(
+    principal: Principal,
+    action: Action,
+    bucket: Bucket | str | None,
+    circumstances: Circumstances = NOWHERE,
+    key: str | None = None,
+    attributes: Attributes | None = None,
+) -> None:
+    """Return if `principal` may do `action`: on the bucket, on what has that key in it, or on the service.
 
-
-def decide(principal: Principal, action: Action, bucket: Bucket | str | None) -> None:
-    """Return if `principal` may do `action` on `bucket`; `None` means on the service as a whole.
-
-    `bucket` is a name where its policy does not matter. Raises Unauthenticated for a stranger, Forbidden for
-    a credential that does not reach this far.
+    `attributes` are those of the object that is there, of the version that is meant; None where there is
+    none. `bucket` is a name where there is no such bucket: the credential's scopes count alone. Raises
+    Unauthenticated for a stranger, Forbidden for a credential that does not reach this far, and for anybody
+    whom the bucket's policy denies it.
     """
-    name = bucket.name if isinstance(bucket, Bucket) else bucket
-    if isinstance(bucket, Bucket) and is_open(action, bucket):
+    if may(principal, action, bucket, circumstances, key, attributes):
         return
+    if isinstance(bucket, Bucket) and _verdict(principal, action, bucket, circumstances, key) == "deny":
+        raise Forbidden("The bucket's policy denies this.")
     require_credential(principal)
-    if not principal.holds(action.scope) or not principal.reaches(name):
-        where = f"on bucket {name!r}" if name else "on the whole service"
-        raise Forbidden(f"This credential does not have the scope {action.scope!r} {where}.")
+    name = bucket.name if isinstance(bucket, Bucket) else bucket
+    where = f"on bucket {name!r}" if name else "on the whole service"
+    raise Forbidden(f"This credential does not have the scope {action.scope!r} {where}.")
+
+
+def may(
+    principal: Principal,
+    action: Action,
+    bucket: Bucket | str | None,
+    circumstances: Circumstances = NOWHERE,
+    key: str | None = None,
+    attributes: Attributes | None = None,
+) -> bool:
+    """As `decide`, which says what the parameters are."""
+    if not isinstance(bucket, Bucket):
+        return principal.holds(action.scope) and principal.reaches(bucket)
+    if bucket.owner is None and not bucket.documents:
+        return (action in _OPENED and bucket.visibility == "public-read") or _is_bounded(
+            principal, action, bucket
+        )
+    verdict = _verdict(principal, action, bucket, circumstances, key, attributes)
+    if verdict == "deny" and not (action in _OF_POLICIES and owns(principal, bucket)):
+        return False
+    if (
+        principal.is_root
+        or _is_open_by_visibility(action, bucket)
+        or _owns(principal, action, bucket, attributes)
+    ):
+        return True
+    if verdict in ("allow", "allow all") and not _is_restricted(principal, bucket):
+        return verdict == "allow all" or _is_bounded(principal, action, bucket)
+    return action.permission is not None and _is_granted(
+        principal, action, action.permission, bucket, attributes
+    )
+
+
+def may_know(principal: Principal, bucket: Bucket, key: str, circumstances: Circumstances = NOWHERE) -> bool:
+    """Whether somebody may learn that there is nothing under a key: who may list it may."""
+    asked = replace(circumstances, told={**circumstances.told, "s3:prefix": (key,)})
+    return may(principal, Action.LIST_BUCKET, bucket, asked)
+
+
+def owns(principal: Principal, bucket: Bucket) -> bool:
+    """Whether the bucket is the principal's own, or anything is."""
+    return principal.is_root or (bool(principal.owner) and principal.owner == bucket.owner)
+
+
+def is_open(
+    action: Action, bucket: Bucket, key: str | None = None, attributes: Attributes | None = None
+) -> bool:
+    """Whether everybody may, whatever the request says, so that nobody needs to be asked who they are, and
+    the answer is the same for all."""
+    if action not in _OPENED:
+        return False
+    told = _policy(bucket)
+    resource = _resource(bucket, key)
+    if told is not None and told.may_deny(action, resource):
+        return False
+    if _is_open_by_visibility(action, bucket):
+        return True
+    if told is not None and told.opens(action, resource) and not _is_restricted(STRANGER, bucket):
+        return True
+    return _is_granted(STRANGER, action, "READ", bucket, attributes)
+
+
+def hinges_on_objects(bucket: Bucket) -> bool:
+    """Whether it cannot be told without the object who may get it."""
+    return "policy" in bucket.documents or takes_acls(bucket)
+
+
+def hinges_on_requests(action: Action, bucket: Bucket, key: str | None = None) -> bool:
+    """Whether the same principal may now and not then, or here and not there."""
+    told = _policy(bucket)
+    return told is not None and told.hinges_on_requests(action, _resource(bucket, key))
+
+
+def is_policy_public(bucket: Bucket) -> bool:
+    told = _policy(bucket)
+    return told is not None and told.is_public
+
+
+def _is_bounded(principal: Principal, action: Action, bucket: Bucket) -> bool:
+    """Whether the credential's own scopes reach so far; in a bucket of somebody's, `write` configures it."""
+    scope = "write" if action.scope == "admin" and bucket.owner is not None else action.scope
+    return principal.holds(scope) and principal.reaches(bucket.name)
+
+
+def _is_open_by_visibility(action: Action, bucket: Bucket) -> bool:
+    return (
+        bucket.visibility == "public-read" and action in _OPENED and not block_of(bucket).ignore_public_acls
+    )
+
+
+def _owns(principal: Principal, action: Action, bucket: Bucket, attributes: Attributes | None) -> bool:
+    """Whether it takes nobody's leave: by the scopes in a bucket of the house, by ownership in another."""
+    if not _is_bounded(principal, action, bucket):
+        return False
+    if bucket.owner is None:
+        return True
+    of_object = action.level == "object" and not action.is_of_names
+    holder = object_owner(bucket, attributes) if of_object else bucket.owner
+    if principal.owner != holder:
+        return principal.owner == bucket.owner and action.permission is None
+    # Owners can take from themselves, by a list, what lists give; but never the list.
+    listed = action.permission in _BY_LISTS_ALONE and action not in _ALWAYS_OWN
+    return not listed or not takes_acls(bucket)
+
+
+def _is_granted(
+    principal: Principal,
+    action: Action,
+    permission: Permission,
+    bucket: Bucket,
+    attributes: Attributes | None,
+) -> bool:
+    """By the bucket's access control list, or by the object's."""
+    if not takes_acls(bucket):
+        return False
+    if action.level == "bucket" or action.is_of_names:
+        told = acl.read(bucket.documents.get("acl"), owner_of(bucket))
+    else:
+        told = acl.read(attributes.acl if attributes else None, object_owner(bucket, attributes))
+    ignore = block_of(bucket).ignore_public_acls
+    return acl.grants(told, STRANGER, permission, ignore_public=ignore) or (
+        _is_bounded(principal, action, bucket)
+        and acl.grants(told, principal, permission, ignore_public=ignore)
+    )
+
+
+def _is_restricted(principal: Principal, bucket: Bucket) -> bool:
+    """Whether what a public policy allows is for the bucket's owner alone."""
+    return (
+        block_of(bucket).restrict_public_buckets
+        and is_policy_public(bucket)
+        and (principal.is_stranger or principal.owner != bucket.owner)
+    )
+
+
+def _verdict(
+    principal: Principal,
+    action: Action,
+    bucket: Bucket,
+    circumstances: Circumstances,
+    key: str | None,
+    attributes: Attributes | None = None,
+) -> Verdict | None:
+    told = _policy(bucket)
+    if told is None:
+        return None
+    return told.judge(
+        principal, action, _resource(bucket, key), lambda: _values(principal, circumstances, attributes)
+    )
+
+
+def _policy(bucket: Bucket) -> Policy | None:
+    text = bucket.documents.get("policy")
+    if text is None:
+        return None
+    try:
+        return policy.read(text)
+    except Malformed:
+        return _SHUT
+
+
+def _resource(bucket: Bucket, key: str | None) -> str:
+    return bucket.name if key is None else f"{bucket.name}/{key}"
+
+
+def _values(principal: Principal, circumstances: Circumstances, attributes: Attributes | None) -> Values:
+    now = datetime.now(UTC)
+    told: dict[str, str | None] = {
+        "aws:currenttime": now.isoformat(timespec="seconds"),
+        "aws:epochtime": str(int(now.timestamp())),
+        "aws:securetransport": "true" if circumstances.secure else "false",
+        "aws:sourceip": circumstances.address or None,
+        "aws:referer": circumstances.referer,
+        "aws:useragent": circumstances.user_agent,
+        "aws:principaltype": "Anonymous" if principal.is_stranger else "User",
+        "aws:userid": principal.access_key or "anonymous",
+        "aws:username": principal.access_key,
+        "aws:principalaccount": principal.owner or None,
+        "aws:principalarn": None if principal.is_stranger else arn_of(principal),
+    }
+    tags: Mapping[str, str] = attributes.tags if attributes is not None else {}
+    return {
+        **circumstances.told,
+        **{name: (value,) for name, value in told.items() if value is not None},
+        **{f"s3:existingobjecttag/{name}": (value,) for name, value in tags.items()},
+    }

@@ -33,15 +33,25 @@ def credential() -> None:
     shell_complete=offer_buckets,
 )
 @click.option("--description", default="", help="What it is for.")
+@click.option("--owner", help="The account that it belongs to. None: an account of its own.")
 @as_json
-def create(scopes: tuple[str, ...], buckets: tuple[str, ...], description: str, as_json: bool) -> None:
+def create(
+    scopes: tuple[str, ...], buckets: tuple[str, ...], description: str, owner: str | None, as_json: bool
+) -> None:
     """Make a credential. Its secret is shown this once."""
     with connect() as client:
-        made = client.create_credential(scopes, buckets or None, description)
+        made = client.create_credential(scopes, buckets or None, description, owner)
     if as_json:
         print_json(made)
     else:
-        print_table([("access key", made["access_key"]), ("secret", made["secret"])])
+        print_table(
+            [
+                ("access key", made["access_key"]),
+                ("secret", made["secret"]),
+                ("owner", made["owner"]),
+                ("canonical id", made["canonical_id"]),
+            ]
+        )
 
 
 @credential.command(epilog="Example: imagestore credential ls")
@@ -59,6 +69,8 @@ def ls(as_json: bool) -> None:
             ",".join(each["scopes"]),
             "all buckets" if each["buckets"] is None else ",".join(each["buckets"]),
             each["created"],
+            each["owner"],
+            each["canonical_id"],
             each["description"],
         )
         for each in found

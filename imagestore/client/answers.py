@@ -65,6 +65,8 @@ class CredentialInfo(TypedDict):
     buckets: list[str] | None
     description: str
     created: str
+    owner: str
+    canonical_id: str
 
 
 class IssuedCredential(CredentialInfo):

@@ -249,10 +249,18 @@ class Client(TransformationCalls, CacheCalls):
     # Credentials
 
     def create_credential(
-        self, scopes: Sequence[str], buckets: Sequence[str] | None = None, description: str = ""
+        self,
+        scopes: Sequence[str],
+        buckets: Sequence[str] | None = None,
+        description: str = "",
+        owner: str | None = None,
     ) -> IssuedCredential:
-        """`scopes` are of read, write and admin; `buckets` None means all. The secret is shown this once."""
-        wanted = {"scopes": list(scopes), "description": description}
+        """`scopes` are of read, write and admin; `buckets` None means all. The secret is shown this once.
+
+        `owner` is the account that it shall belong to; without one it is an account of its own.
+        """
+        wanted: dict[str, object] = {"scopes": list(scopes), "description": description}
+        wanted |= {"owner": owner} if owner is not None else {}
         wanted |= {"buckets": list(buckets)} if buckets is not None else {}
         return cast(IssuedCredential, self._call("POST", "/v1/credentials", json=wanted))
 

@@ -148,8 +148,8 @@ class Image:
 class Bucket:
     """A named container with its own policy. In a `strict` one only named or signed transformations are made.
 
-    `owner` is the access key of who made it by S3, `region` None for the service's own, `documents` are texts
-    of the kinds in `core/objects.py`.
+    `owner` is the account of who made it by S3, None for one of the house; `region` None for the service's
+    own, `documents` are texts of the kinds in `core/objects.py`.
     """
 
     name: str

@@ -53,7 +53,8 @@ class Attributes:
 
     `etag` is without quotes, None for what was kept before there were any; `md5` is that of the bytes, in
     hexadecimal, where the ETag is another. `sizes` are those of the parts it was uploaded in, as runs of (how
-    many, of how many bytes). `acl` is as the door made it.
+    many, of how many bytes). `acl` is as the door made it, `owner` the account of who
+    put it.
     """
 
     media_type: str | None = None

@@ -21,7 +21,7 @@ from imagestore.core.image import (
     Visibility,
     check_bucket_name,
 )
-from imagestore.core.objects import BUCKET_DOCUMENTS
+from imagestore.core.objects import BUCKET_DOCUMENTS, Attributes
 from imagestore.library.aliases import Aliases
 from imagestore.library.purge import Purge
 from imagestore.library.repeats import Repeats
@@ -62,6 +62,20 @@ class Catalog:
     def bucket(self, name: str) -> Bucket:
         """Raises BucketNotFound."""
         return _bucket_or_raise(name, self._registry.find_bucket(name))
+
+    def recall_bucket(self, name: str) -> Bucket | None:
+        """The bucket as it is remembered, else as MongoDB has it: for who may what in it."""
+        known, _ = self._aliases.read(name, [], None)
+        if known is None:
+            known = self._registry.find_bucket(name)
+            if known is not None:
+                self._aliases.write_bucket(known)
+        return known
+
+    def find_attributes(self, bucket: str, key: str) -> Attributes | None:
+        """Of what the key names now."""
+        image = self._documents.find_image(bucket, key)
+        return image.version.object if image is not None else None
 
     def change_bucket(
         self,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from imagestore.access.actions import SCOPES
 from imagestore.access.credentials import Secrets, make_access_key
-from imagestore.access.policies import SCOPES, Principal
+from imagestore.access.owners import HOUSE, canonical_id, check_owner
+from imagestore.access.principals import Principal
 from imagestore.core.errors import (
     CredentialNotFound,
     InvalidParameter,
@@ -41,8 +43,13 @@ class Keyring:
         self._secrets = secrets
         self._aliases = aliases
 
-    def issue(self, scopes: list[str], buckets: list[str] | None, description: str = "") -> Issued:
-        """Make a credential. `buckets` None means all. Raises InvalidParameter and InvalidBucketName."""
+    def issue(
+        self, scopes: list[str], buckets: list[str] | None, description: str = "", owner: str | None = None
+    ) -> Issued:
+        """Make a credential. `buckets` None means all; without an `owner` it is an account of its own.
+
+        Raises InvalidParameter and InvalidBucketName.
+        """
         unknown = [scope for scope in scopes if scope not in SCOPES]
         if unknown or not scopes:
             raise InvalidParameter(f"scopes wants one or more of {', '.join(SCOPES)}.")
@@ -54,12 +61,18 @@ class Keyring:
             buckets=tuple(sorted({check_bucket_name(name) for name in buckets})) if buckets else None,
             description=description,
             created=datetime.now(UTC).replace(microsecond=0),
+            owner=check_owner(owner) if owner is not None else "",
         )
         self._registry.add_credential(record)
         return Issued(record, self._secrets.secret_of(record.access_key))
 
     def list_credentials(self) -> list[CredentialRecord]:
         return self._registry.list_credentials()
+
+    def find_owner(self, told: str) -> str | None:
+        """The account that is meant by a canonical id, or by its name; None if no credential is of it."""
+        known = [self._secrets.admin_key, HOUSE, *self._registry.list_owners()]
+        return next((owner for owner in known if told in (owner, canonical_id(owner))), None)
 
     def revoke(self, access_key: str) -> None:
         """Raises CredentialNotFound. When it returns, no worker takes the credential any more.
@@ -110,13 +123,16 @@ class Keyring:
     def principal(self, access_key: str) -> Principal:
         """What the credential with this access key may do. Raises Unauthenticated for one that is none."""
         if access_key == self._secrets.admin_key:
-            return Principal(access_key, frozenset(SCOPES))
+            return Principal(access_key, frozenset(SCOPES), owner=access_key, is_root=True)
         known = self._aliases.read_credential(access_key)
         if known is None:
             known = self._look_up(access_key)
         buckets = known["buckets"]
         return Principal(
-            access_key, frozenset(known["scopes"]), frozenset(buckets) if buckets is not None else None
+            access_key,
+            frozenset(known["scopes"]),
+            frozenset(buckets) if buckets is not None else None,
+            known.get("owner", access_key),
         )
 
     def _look_up(self, access_key: str) -> dict[str, Any]:
@@ -130,7 +146,7 @@ class Keyring:
             return remembered
         if record is None:
             raise _unknown()
-        known = {"scopes": record.scopes, "buckets": record.buckets}
+        known = {"scopes": record.scopes, "buckets": record.buckets, "owner": record.owner}
         self._aliases.write_credential(access_key, known)
         return known
 

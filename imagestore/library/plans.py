@@ -102,11 +102,19 @@ class Plans:
             return Meaning(transformation, ())
         return Meaning(transformation.expand(look_up), gather(*parts))
 
-    def draw(self, found: Found, expanded: Transformation, accept: str, timings: Timings) -> Plan:
+    def draw(
+        self,
+        found: Found,
+        expanded: Transformation,
+        accept: str,
+        timings: Timings,
+        allow: Callable[[Found], None],
+    ) -> Plan:
         """The plan for an image that was found, to be sent to a client with that `Accept` header.
 
-        Raises ImageNotFound for a layer that is not there, NotAnImage for what is kept as it is, and
-        InvalidTransformation for what is too much.
+        `allow` is asked of each image that is laid over it, and may raise. Raises ImageNotFound for a layer
+        that is not there, NotAnImage for what is kept as it is, and InvalidTransformation for what is too
+        much.
         """
         if not found.version.is_image:
             raise NotAnImage.named(found.version.key)
@@ -114,6 +122,8 @@ class Plans:
         labelled = asks_labels(expanded)
         tags, context = self._labels(found.version) if labelled else ((), {})
         layers = self._layers(found.bucket, expanded, timings)
+        for each in layers.values():
+            allow(each)
         parts = [found.grounds, *(each.grounds for each in layers.values())]
         if labelled:
             parts.append((image_ground(found.version.bucket, found.version.key),))

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from imagestore.access.credentials import Secrets
 from imagestore.access.policies import Action, decide
 from imagestore.core.errors import Forbidden, SignatureInvalid, Unauthenticated
+from imagestore.core.image import Bucket
 from imagestore.core.urls import DeliveryRequest, is_signed
 from imagestore.library.keyring import Keyring
 from imagestore.store.registry import Registry
@@ -35,17 +36,17 @@ class Signers:
         self._read = float("-inf")
         self._lock = threading.Lock()
 
-    def check(self, wanted: DeliveryRequest) -> None:
+    def check(self, wanted: DeliveryRequest, bucket: Bucket) -> None:
         """Return if a credential that reads images of the bucket signed the URL. Raises SignatureInvalid."""
         asked = (str(wanted.signature), *wanted.signed)
         known = self._known.get(asked)
         if known is not None:
-            self._check_signer(known, wanted.bucket)
+            self._check_signer(known, bucket)
             return
         for oldest in (LIST_SECONDS, SOONEST_SECONDS):
             for access_key in [self._secrets.admin_key, *self._listed(oldest)]:
                 if is_signed(wanted, self._secrets.secret_of(access_key)):
-                    self._check_signer(access_key, wanted.bucket)
+                    self._check_signer(access_key, bucket)
                     self._remember(asked, access_key)
                     return
         raise SignatureInvalid(
@@ -53,9 +54,9 @@ class Signers:
             "may read the bucket."
         )
 
-    def _check_signer(self, access_key: str, bucket: str) -> None:
+    def _check_signer(self, access_key: str, bucket: Bucket) -> None:
         try:
-            decide(self._keyring.principal(access_key), Action.GET_IMAGE, bucket)
+            decide(self._keyring.principal(access_key), Action.GET_OBJECT, bucket)
         except (Unauthenticated, Forbidden):
             raise SignatureInvalid(
                 "The credential that signed this URL was revoked, or does not read images of this bucket."

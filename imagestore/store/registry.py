@@ -19,13 +19,21 @@ REST_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class CredentialRecord:
-    """A credential as it is kept: everything but its secret, which is derived from the server key."""
+    """A credential as it is kept: everything but its secret, which is derived from the server key.
+
+    `owner` is the account that it belongs to; without one it is an account of its own.
+    """
 
     access_key: str
     scopes: tuple[str, ...]
     buckets: tuple[str, ...] | None
     description: str
     created: datetime
+    owner: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.owner:
+            object.__setattr__(self, "owner", self.access_key)
 
 
 class Registry:
@@ -123,6 +131,7 @@ class Registry:
                     "buckets": list(record.buckets) if record.buckets is not None else None,
                     "description": record.description,
                     "created": record.created,
+                    "owner": record.owner,
                 }
             )
 
@@ -134,6 +143,12 @@ class Registry:
     def list_credentials(self) -> list[CredentialRecord]:
         with self._mongo.reading():
             return [_credential(each) for each in self._credentials.find().sort("created", ASCENDING)]
+
+    def list_owners(self) -> list[str]:
+        """Every account that has a credential, once."""
+        with self._mongo.reading():
+            found = self._credentials.aggregate([{"$group": {"_id": {"$ifNull": ["$owner", "$_id"]}}}])
+            return [each["_id"] for each in found]
 
     def drop_credential(self, access_key: str) -> bool:
         with self._mongo.writing():
@@ -162,4 +177,5 @@ def _credential(document: Mapping[str, Any]) -> CredentialRecord:
         buckets=tuple(document["buckets"]) if document["buckets"] is not None else None,
         description=document["description"],
         created=document["created"],
+        owner=document.get("owner", ""),
     )

@@ -207,6 +207,7 @@ _SHAPES: dict[Collection, dict[str, Callable[[Any], bool]]] = {
         "buckets": lambda value: value is None or _is_texts(value),
         "description": _is(str),
         "created": _is(datetime),
+        "owner": _maybe(str),
     },
     "transformations": {
         "_id": lambda value: type(value) is dict and _is_texts([*value, *value.values()]) and len(value) == 2,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, g, request
 
-from imagestore.access.policies import Action, Principal, decide, is_open
-from imagestore.core.errors import Forbidden, ImageNotFound, InvalidParameter, Unauthenticated
-from imagestore.core.image import Bucket
+from imagestore.core.errors import ImageNotFound
 from imagestore.core.metrics import CACHE_ANSWERS, CACHE_BYTES, FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
@@ -16,7 +14,7 @@ from imagestore.library.objects import shown_type
 from imagestore.library.readings import Found
 from imagestore.web import parking, renditions
 from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
-from imagestore.web.frontdoor import principal, services
+from imagestore.web.frontdoor import services
 from imagestore.web.renditions import Asked
 from imagestore.web.responses import Representation, answer, judge
 
@@ -79,16 +77,11 @@ def _as_sent() -> str:
 def _resolve(asked: Asked, timings: Timings) -> Found:
     """The version that the URL names, or that of the default image which it names for want of one."""
 
-    def admit(bucket: Bucket) -> None:
-        _allow(bucket)
-        asked.admit(bucket)
-        if asked.reveals:
-            _allow_labels(bucket)
-
     fetch, wanted = services().fetch, asked.wanted
     try:
-        return fetch.resolve(wanted.bucket, wanted.key, wanted.version, admit, timings)
+        found = fetch.resolve(wanted.bucket, wanted.key, wanted.version, asked.admit, timings)
     except ImageNotFound as error:
+        asked.permission.know_absence(wanted.key)
         default = asked.expanded.output.default
         if default is None:
             if stray := find_stray_parameter(wanted.key):
@@ -98,7 +91,9 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
                 )
             raise
         asked.substitute = True
-        return fetch.resolve(wanted.bucket, default, None, admit, timings)
+        found = fetch.resolve(wanted.bucket, default, None, asked.admit, timings)
+    asked.permission.allow(found)
+    return found
 
 
 def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
@@ -169,33 +164,3 @@ def preflight(bucket: str, rest: str) -> Response:
     )
     response.headers["Access-Control-Max-Age"] = "86400"
     return response
-
-
-def _allow(bucket: Bucket) -> None:
-    """As the bucket's policy says: everybody, who signed the URL, or who shows a credential."""
-    if is_open(Action.GET_IMAGE, bucket):
-        return
-    who = _signer() if "signature" in request.args else principal()
-    decide(who, Action.GET_IMAGE, bucket)
-
-
-def _allow_labels(bucket: Bucket) -> None:
-    """Tags and context are for those who may look at them by REST too."""
-    who = _signer() if "signature" in request.args else principal()
-    try:
-        decide(who, Action.LOOK, bucket)
-    except (Forbidden, Unauthenticated) as error:
-        error.message = (
-            "This transformation asks for the image's tags or context, which not everybody may see: sign the "
-            "URL, put it into a named transformation, or send a credential that may read the bucket."
-        )
-        raise
-
-
-def _signer() -> Principal:
-    expires = request.args.get("expires", "")
-    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
-        raise InvalidParameter("expires wants the Unix time in seconds that was signed.")
-    return services().keyring.identify_signed(
-        request.args.get("access_key", ""), request.path, int(expires), request.args["signature"]
-    )

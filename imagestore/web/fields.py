@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from flask import Response, request
 
-from imagestore.access.policies import Action, is_open
 from imagestore.core.replay import REPLAY, Source
 from imagestore.library.aliases import Ground
 from imagestore.library.readings import Found
@@ -22,6 +21,8 @@ STALE_MAX_AGE = 5
 STALE = f"public, max-age={STALE_MAX_AGE}, stale-if-error=86400"
 PLAIN = f"public, max-age={PLAIN_MAX_AGE}, stale-while-revalidate=300, stale-if-error=86400"
 
+FLEETING = "private, no-store"
+
 STALE_STATUS = "imagestore; hit; detail=stale"
 """The name was answered from what Redis knew last, since MongoDB could not be asked (RFC 5861, section 4)."""
 
@@ -29,13 +30,15 @@ STALE_STATUS = "imagestore; hit; detail=stale"
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What an answer says of itself: its media type, its file name, whether it is to be saved as a file, and
-    whether it may be kept for ever though its URL names no version, and whether no shared cache may."""
+    whether it may be kept for ever though its URL names no version, whether no shared cache may, and whether
+    nobody may: it is for this very request."""
 
     media_type: str
     filename: str
     attachment: bool = False
     immutable: bool = False
     private: bool = False
+    fleeting: bool = False
 
 
 def respond_bodiless(verdict: Verdict, subject: Representation) -> Response:
@@ -79,15 +82,12 @@ def name_status(found: Found) -> str:
     return "imagestore; hit; detail=alias" if found.remembered else "imagestore; fwd=uri-miss"
 
 
-def is_public(found: Found, shown: Shown) -> bool:
-    """Whether it is the same for everybody."""
-    return is_open(Action.GET_IMAGE, found.bucket) and not shown.private
-
-
 def cache_control(found: Found, shown: Shown) -> str:
     """RFC 9111, 5861, 8246: a year for what cannot change, a minute for a name, seconds for what may be out
     of date, unshared if private."""
-    if is_public(found, shown):
+    if shown.fleeting:
+        return FLEETING
+    if not shown.private:
         if found.stale:
             return STALE
         return IMMUTABLE if found.immutable or shown.immutable else PLAIN

@@ -11,7 +11,16 @@ from flask import Flask, Request, Response, current_app, g, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from imagestore.access.policies import STRANGER, Action, Principal, decide, require_credential
+from imagestore.access import circumstances as situations
+from imagestore.access.circumstances import Circumstances
+from imagestore.access.policies import (
+    STRANGER,
+    Action,
+    Principal,
+    decide,
+    hinges_on_objects,
+    require_credential,
+)
 from imagestore.core.errors import (
     ImagestoreError,
     InvalidParameter,
@@ -22,6 +31,7 @@ from imagestore.core.errors import (
 )
 from imagestore.core.headers import SAFE_HEADERS
 from imagestore.core.image import Bucket
+from imagestore.core.objects import check_object_key
 from imagestore.services import Services
 from imagestore.web import journal, parking
 
@@ -126,9 +136,29 @@ def principal() -> Principal:
     return cast(Principal, g.principal)
 
 
-def require(action: Action, bucket: Bucket | str | None) -> None:
-    """Return if the sender may. Raises Unauthenticated or Forbidden."""
-    decide(principal(), action, bucket)
+def circumstances() -> Circumstances:
+    """What conditions can ask of this request."""
+    if "circumstances" not in g:
+        g.circumstances = situations.read(
+            request.remote_addr or "",
+            request.is_secure,
+            {name: request.headers[name] for name in ("referer", "user-agent") if name in request.headers},
+        )
+    return cast(Circumstances, g.circumstances)
+
+
+def require(action: Action, bucket: str | None, key: str | None = None) -> Bucket | None:
+    """Return the bucket, if there is one, if the sender may. Raises Unauthenticated or Forbidden.
+
+    The object under the key is looked at where it has a say: that takes one more round trip.
+    """
+    who = principal()
+    known = services().catalog.recall_bucket(bucket) if bucket is not None else None
+    attributes = None
+    if known is not None and key is not None and not action.is_of_names and hinges_on_objects(known):
+        attributes = services().catalog.find_attributes(known.name, check_object_key(key))
+    decide(who, action, known or bucket, circumstances(), key, attributes)
+    return known
 
 
 def _identify(incoming: Request) -> Principal:

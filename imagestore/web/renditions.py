@@ -24,7 +24,6 @@ from imagestore.web.fields import (
     STALE_STATUS,
     Shown,
     describe,
-    is_public,
     last_segment,
     name_status,
     respond_bodiless,
@@ -32,6 +31,7 @@ from imagestore.web.fields import (
 )
 from imagestore.web.frontdoor import services
 from imagestore.web.parking import Note, await_result, result_of
+from imagestore.web.permission import Permission
 from imagestore.web.responses import Representation, answer, judge
 
 CACHE_STATUS = {
@@ -53,24 +53,28 @@ different renditions."""
 
 @dataclass(slots=True)
 class Asked:
-    """What a URL asks for, as it becomes known: the transformation with what its names stand for,
-    and whether the default image is the answer (`substitute`)."""
+    """What a URL asks for, as it becomes known: the transformation with what its names stand for, whether
+    the default image is the answer (`substitute`), and who may have it."""
 
     wanted: DeliveryRequest
     expanded: Transformation = field(init=False)
     substitute: bool = False
+    permission: Permission = field(init=False)
     _looked_up: tuple[Ground, ...] | None = None
 
     def __post_init__(self) -> None:
         self.expanded = self.wanted.transformation
+        self.permission = Permission(self.reveals)
         self._note_variance()
 
     def admit(self, bucket: Bucket) -> None:
-        """Raises SignatureInvalid for a signature that does not hold, Forbidden for a transformation that a
-        strict bucket does not take from anybody, TransformationNotFound for a name that is none."""
+        """Raises what `Permission.admit` does, SignatureInvalid for a signature that does not hold, Forbidden
+        for a transformation that a strict bucket does not take from anybody, TransformationNotFound for a
+        name that is none."""
+        self.permission.admit(bucket)
         wanted = self.wanted.transformation
         if self.wanted.signature is not None:
-            services().signers.check(self.wanted)
+            services().signers.check(self.wanted, bucket)
         elif bucket.strict and not _is_named(wanted):
             raise Forbidden(
                 "This bucket makes only named or signed transformations: sign the URL, or use "
@@ -83,7 +87,7 @@ class Asked:
 
     def note_source(self, found: Found, shown: Shown, grounds: tuple[Ground, ...], blob: str | None) -> None:
         """Tell what a complete answer depends on, unless it is for some only, or while a signature holds."""
-        if not is_public(found, shown) or self.wanted.signature is not None:
+        if shown.private or shown.fleeting or self.wanted.signature is not None:
             return
         parts = [grounds]
         if self._looked_up is not None:
@@ -125,7 +129,8 @@ class Asked:
         return replace(
             shown,
             immutable=shown.immutable and not self.substitute,
-            private=self.reveals,
+            private=not self.permission.open,
+            fleeting=self.permission.fleeting,
         )
 
     def is_plain(self, found: Found) -> bool:
@@ -183,7 +188,9 @@ def show(
 
 def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
     """What is made from an image: conditions are judged by its name, before anything is made."""
-    plan = services().plans.draw(found, asked.expanded, request.headers.get("Accept", ""), timings)
+    plan = services().plans.draw(
+        found, asked.expanded, request.headers.get("Accept", ""), timings, asked.permission.allow
+    )
     found = replace(found, immutable=found.immutable and asked.never_changes(plan))
     job = Job(plan, found, time.perf_counter(), asked)
     verdict = judge("HEAD", request.headers, job.subject(0))

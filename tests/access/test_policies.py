@@ -41,7 +41,7 @@ WHO = {
 WHERE = (OPEN, SHUT, OTHER, SERVICE)
 # For each action a letter for open, shut, other, the service: y yes, n Forbidden, ? Unauthenticated.
 TABLE = {
-    # who: (GET_IMAGE, LOOK, WRITE, ADMINISTER)
+    # who: (what visibility opens, read, write, admin)
     "stranger": ("y???", "????", "????", "????"),
     "nothing": ("ynnn", "nnnn", "nnnn", "nnnn"),
     "reader": ("yyyy", "yyyy", "nnnn", "nnnn"),
@@ -54,10 +54,11 @@ TABLE = {
     "admin of none": ("ynnn", "nnnn", "nnnn", "nnnn"),
     "unknown scope": ("ynnn", "nnnn", "nnnn", "nnnn"),
 }
+OPENED = (Action.GET_OBJECT, Action.GET_OBJECT_VERSION)
 CASES = [
-    (who, action, bucket, letters[at])
+    (who, action, bucket, row[0 if action in OPENED else 1 + SCOPES.index(action.scope)][at])
     for who, row in TABLE.items()
-    for action, letters in zip(Action, row, strict=True)
+    for action in Action
     for at, bucket in enumerate(WHERE)
 ]
 
@@ -91,12 +92,12 @@ def test_a_bucket_of_which_only_the_name_is_known_is_never_open(who: str, action
 
 @pytest.mark.parametrize("action", Action)
 def test_open_is_only_the_picture_of_a_public_bucket(action: Action) -> None:
-    assert is_open(action, OPEN) is (action is Action.GET_IMAGE)
+    assert is_open(action, OPEN) is (action in OPENED)
     assert is_open(action, SHUT) is False
 
 
 def test_a_refusal_names_what_is_missing() -> None:
     with pytest.raises(Forbidden, match=r"'write' on bucket 'shut'"):
-        decide(WHO["reader"], Action.WRITE, SHUT)
+        decide(WHO["reader"], Action.PUT_OBJECT, SHUT)
     with pytest.raises(Forbidden, match="on the whole service"):
         decide(WHO["admin of shut"], Action.ADMINISTER, None)

@@ -248,7 +248,7 @@ def test_what_is_no_picture_cannot_be_transformed(shop: Shop) -> None:
     shop.put("text", b"some text")
     found = shop_find(shop, "text")
     with pytest.raises(NotAnImage):
-        shop.house.services.plans.draw(found, parse("w_10"), "", Timings())
+        shop.house.services.plans.draw(found, parse("w_10"), "", Timings(), lambda _: None)
     with pytest.raises(NotAnImage):
         shop.house.services.descriptions.describe(found.version, ["colors"])
 

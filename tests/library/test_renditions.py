@@ -74,7 +74,7 @@ def break_with(monkeypatch: pytest.MonkeyPatch) -> Break:
 def plan(house: House, text: str, key: str = "a") -> Plan:
     services = house.services
     expanded = services.plans.expand(BUCKET, parse(text)).transformation
-    return services.plans.draw(house.find(key), expanded, "", Timings())
+    return services.plans.draw(house.find(key), expanded, "", Timings(), lambda _: None)
 
 
 def make(house: House, wanted: Plan) -> Made:

@@ -6,9 +6,9 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from imagestore.access.policies import Action
+from imagestore.access.policies import Action, may
 from imagestore.core.errors import InvalidParameter
-from imagestore.web.frontdoor import principal, require, services
+from imagestore.web.frontdoor import circumstances, principal, require, services
 from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, no_content
 from imagestore.web.rest.schemas import (
@@ -44,13 +44,17 @@ def create_bucket(body: NewBucket) -> Response:
 def list_buckets() -> Response:
     who = principal()
     require(Action.LOOK, next(iter(who.buckets)) if who.buckets else None)
-    found = [BucketAnswer.of(each) for each in services().catalog.list_buckets() if who.reaches(each.name)]
+    found = [
+        BucketAnswer.of(each)
+        for each in services().catalog.list_buckets()
+        if who.reaches(each.name) and may(who, Action.LIST_BUCKET, each, circumstances())
+    ]
     return answer_json(BucketList(buckets=found))
 
 
 @buckets.get("/buckets/<string:bucket>", summary="Show a bucket", responses={"200": BucketAnswer})
 def show_bucket(path: BucketPath) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.LIST_BUCKET, path.bucket)
     return answer_json(BucketAnswer.of(services().catalog.bucket(path.bucket)))
 
 
@@ -60,7 +64,7 @@ def show_bucket(path: BucketPath) -> Response:
     responses={"200": BucketAnswer},
 )
 def change_bucket(path: BucketPath, body: BucketChange) -> Response:
-    require(Action.ADMINISTER, path.bucket)
+    require(Action.CHANGE_BUCKET, path.bucket)
     if body.access is None and body.strict is None:
         raise InvalidParameter("Nothing to change: send access, strict or both.")
     bucket = services().catalog.change_bucket(path.bucket, visibility=body.access, strict=body.strict)
@@ -71,6 +75,6 @@ def change_bucket(path: BucketPath, body: BucketChange) -> Response:
     "/buckets/<string:bucket>", summary="Delete an empty bucket", responses={"204": None, "409": ErrorAnswer}
 )
 def delete_bucket(path: BucketPath) -> Response:
-    require(Action.ADMINISTER, path.bucket)
+    require(Action.DELETE_BUCKET, path.bucket)
     services().catalog.delete_bucket(path.bucket)
     return no_content()

@@ -41,7 +41,7 @@ cache = APIBlueprint(
 )
 def warm_cache(body: WarmRequest) -> Response:
     note(bucket=body.bucket)
-    require(Action.WRITE, body.bucket)
+    require(Action.MANAGE_CACHE, body.bucket)
     return answer_json(WarmAnswer(**asdict(services().warmup.warm(body.bucket, body.keys))))
 
 
@@ -52,7 +52,7 @@ def warm_cache(body: WarmRequest) -> Response:
 )
 def purge_cache(body: PurgeRequest) -> Response:
     note(bucket=body.bucket)
-    require(Action.WRITE, body.bucket)
+    require(Action.MANAGE_CACHE, body.bucket)
     chosen = [body.keys is not None, body.tag is not None, body.prefix is not None, body.everything]
     if sum(chosen) != 1:
         raise InvalidParameter("Say what to purge by exactly one of keys, tag, prefix and everything.")

@@ -31,7 +31,7 @@ credentials = APIBlueprint(
 @credentials.post("/credentials", summary="Make a credential", responses={"201": IssuedCredential})
 def create_credential(body: NewCredential) -> Response:
     require(Action.ADMINISTER, None)
-    issued = services().keyring.issue(list(body.scopes), body.buckets, body.description)
+    issued = services().keyring.issue(list(body.scopes), body.buckets, body.description, body.owner)
     note(credential=issued.record.access_key)
     shown = CredentialAnswer.of(issued.record).model_dump()
     return answer_json(IssuedCredential(**shown, secret=issued.secret), 201)

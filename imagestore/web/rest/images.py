@@ -18,7 +18,7 @@ from imagestore.core.errors import (
     RejectedImage,
     Unavailable,
 )
-from imagestore.core.image import Image, Labels, check_context, check_key, check_tags
+from imagestore.core.image import Image, Labels, check_context, check_key, check_tags, make_key
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import delivery_path
 from imagestore.library.ingest import Upload
@@ -110,13 +110,16 @@ PUT_BODY = {
     openapi_extensions=UPLOAD_BODY,
 )
 def upload_image(path: BucketPath, query: UploadQuery) -> Response:
-    require(Action.WRITE, path.bucket)
-    if request.mimetype == "multipart/form-data":
+    is_form = request.mimetype == "multipart/form-data"
+    given = request.form.get("key", query.key) if is_form else query.key
+    key = make_key() if given is None else given
+    require(Action.PUT_OBJECT, path.bucket, key)
+    if is_form:
         faces = request.form.get("faces", query.faces)
         if faces not in (None, "0", "1"):
             raise InvalidParameter("faces wants 1 to look for faces, or 0.")
-        return _created(services().ingest.store(_form_upload(path.bucket, query)), faces)
-    return _created(services().ingest.store(_raw_upload(path.bucket, query.key, query)), query.faces)
+        return _created(services().ingest.store(_form_upload(path.bucket, key, query)), faces)
+    return _created(services().ingest.store(_raw_upload(path.bucket, key, query)), query.faces)
 
 
 @images.put(
@@ -126,13 +129,13 @@ def upload_image(path: BucketPath, query: UploadQuery) -> Response:
     openapi_extensions=PUT_BODY,
 )
 def put_image(path: ImagePath, query: PutQuery) -> Response:
-    require(Action.WRITE, path.bucket)
+    require(Action.PUT_OBJECT, path.bucket, path.key)
     if request.mimetype == "multipart/form-data":
         raise InvalidParameter("PUT takes the picture's bytes as its body; POST takes forms.")
     return _created(services().ingest.store(_raw_upload(path.bucket, path.key, query)), query.faces)
 
 
-def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> Upload:
+def _raw_upload(bucket: str, key: str, query: UploadQuery | PutQuery) -> Upload:
     return Upload(
         bucket=bucket,
         source=request.stream,
@@ -144,7 +147,7 @@ def _raw_upload(bucket: str, key: str | None, query: UploadQuery | PutQuery) -> 
     )
 
 
-def _form_upload(bucket: str, query: UploadQuery) -> Upload:
+def _form_upload(bucket: str, key: str, query: UploadQuery) -> Upload:
     """Fields of the form count before the query's. Raises InvalidParameter where the picture is missing."""
     file = request.files.get("file")
     if file is None:
@@ -152,16 +155,16 @@ def _form_upload(bucket: str, query: UploadQuery) -> Upload:
     return Upload(
         bucket=bucket,
         source=file.stream,
-        key=_check_route(request.form.get("key", query.key)),
+        key=_check_route(key),
         labels=read_labels(request.form.get("tags", query.tags), request.form.get("context", query.context)),
         condition=read_condition(),
         timings=Timings(services().tracer),
     )
 
 
-def _check_route(key: str | None) -> str | None:
+def _check_route(key: str) -> str:
     """`key`, if REST can reach an image under it. Raises InvalidKey."""
-    if key is not None and VERSION_ROUTES.fullmatch(key):
+    if VERSION_ROUTES.fullmatch(key):
         raise InvalidKey(
             "REST reads a key that ends in /versions, /versions/<number> or /versions/<number>/restore "
             "as that route of another image: choose another ending."
@@ -183,7 +186,7 @@ def _created(image: Image, faces: str | None) -> Response:
 
 @images.get("/buckets/<string:bucket>/images", summary="List images by key", responses={"200": ImageList})
 def list_images(path: BucketPath, query: ListQuery) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.LIST_BUCKET, path.bucket)
     catalog = services().catalog
     catalog.bucket(path.bucket)
     after = decode_cursor(query.cursor) if query.cursor else ""
@@ -205,7 +208,8 @@ def list_images(path: BucketPath, query: ListQuery) -> Response:
     responses={"200": FactsAnswer, "422": ErrorAnswer},
 )
 def show_image(path: ImagePath, query: FactsQuery) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.GET_OBJECT, path.bucket, path.key)
+    require(Action.GET_OBJECT_ATTRIBUTES, path.bucket, path.key)
     image = services().catalog.image(path.bucket, check_key(path.key))
     return answer_json(find_out(image, query.model_dump(), base_url()))
 
@@ -216,7 +220,7 @@ def show_image(path: ImagePath, query: FactsQuery) -> Response:
     responses={"200": ImageAnswer, "412": ErrorAnswer},
 )
 def relabel_image(path: ImagePath, body: LabelsChange) -> Response:
-    require(Action.WRITE, path.bucket)
+    require(Action.PUT_OBJECT_TAGGING, path.bucket, path.key)
     labels = Labels(
         tags=check_tags(body.tags) if body.tags is not None else None,
         context=check_context(body.context) if body.context is not None else None,
@@ -233,7 +237,8 @@ def relabel_image(path: ImagePath, body: LabelsChange) -> Response:
     responses={"204": None, "412": ErrorAnswer},
 )
 def delete_image(path: ImagePath) -> Response:
-    require(Action.WRITE, path.bucket)
+    require(Action.DELETE_OBJECT, path.bucket, path.key)
+    require(Action.DELETE_OBJECT_VERSION, path.bucket, path.key)
     services().catalog.delete_image(path.bucket, check_key(path.key), read_condition())
     return no_content()
 
@@ -245,7 +250,7 @@ def delete_image(path: ImagePath) -> Response:
 )
 def sign_url(path: BucketPath, body: SignRequest) -> Response:
     note(key=body.key)
-    require(Action.GET_IMAGE, path.bucket)
+    require(Action.GET_OBJECT, path.bucket, body.key)
     target = delivery_path(path.bucket, check_key(body.key), body.version)
     query, expires = services().keyring.sign(str(principal().access_key), unquote(target), body.expires_in)
     return answer_json(

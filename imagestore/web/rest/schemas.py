@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
+from imagestore.access.owners import canonical_id
 from imagestore.core.image import MAX_CONTEXT_ENTRIES, MAX_TAGS, Bucket, Image, Version
 from imagestore.core.urls import delivery_path
 from imagestore.library.objects import shown_type
@@ -245,6 +246,12 @@ class NewCredential(Model):
         None, min_length=1, description="Only these buckets; all if left out."
     )
     description: str = Field("", max_length=200)
+    owner: str | None = Field(
+        None,
+        description="The account that it belongs to, which others may share; if left out, one of its own.",
+        examples=["shop"],
+        json_schema_extra={"pattern": "^[A-Za-z0-9._@+=,-]{1,64}$"},
+    )
 
 
 class CredentialAnswer(Model):
@@ -253,6 +260,8 @@ class CredentialAnswer(Model):
     buckets: list[str] | None
     description: str
     created: datetime
+    owner: str
+    canonical_id: str = Field(description="The owner's id in S3's lists, policies and grants.")
 
     @classmethod
     def of(cls, record: CredentialRecord) -> CredentialAnswer:
@@ -262,6 +271,8 @@ class CredentialAnswer(Model):
             buckets=list(record.buckets) if record.buckets is not None else None,
             description=record.description,
             created=record.created,
+            owner=record.owner,
+            canonical_id=canonical_id(record.owner),
         )
 
 

@@ -63,7 +63,7 @@ transformations = APIBlueprint(
     responses={"200": TransformationList},
 )
 def list_transformations(path: BucketPath) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.READ_TRANSFORMATIONS, path.bucket)
     services().catalog.bucket(path.bucket)
     found = services().transformations.list(path.bucket)
     return answer_json(TransformationList(transformations=[TransformationAnswer.of(each) for each in found]))
@@ -75,7 +75,7 @@ def list_transformations(path: BucketPath) -> Response:
     responses={"200": TransformationAnswer},
 )
 def show_transformation(path: TransformationPath) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.READ_TRANSFORMATIONS, path.bucket)
     return answer_json(TransformationAnswer.of(services().transformations.show(path.bucket, path.name)))
 
 
@@ -85,7 +85,7 @@ def show_transformation(path: TransformationPath) -> Response:
     responses={"200": TransformationAnswer},
 )
 def put_transformation(path: TransformationPath, body: NewTransformation) -> Response:
-    require(Action.ADMINISTER, path.bucket)
+    require(Action.CHANGE_TRANSFORMATIONS, path.bucket)
     services().catalog.bucket(path.bucket)
     made = services().transformations.put(path.bucket, path.name, body.transformation)
     return answer_json(TransformationAnswer.of(made))
@@ -97,6 +97,6 @@ def put_transformation(path: TransformationPath, body: NewTransformation) -> Res
     responses={"204": None},
 )
 def delete_transformation(path: TransformationPath) -> Response:
-    require(Action.ADMINISTER, path.bucket)
+    require(Action.CHANGE_TRANSFORMATIONS, path.bucket)
     services().transformations.drop(path.bucket, path.name)
     return no_content()

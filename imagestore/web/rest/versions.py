@@ -6,10 +6,10 @@ from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 
-from imagestore.access.policies import Action
+from imagestore.access.policies import Action, decide
 from imagestore.core.errors import InvalidParameter
-from imagestore.core.image import check_key
-from imagestore.web.frontdoor import require, services
+from imagestore.core.image import Version, check_key
+from imagestore.web.frontdoor import circumstances, principal, require, services
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json, base_url, no_content, read_condition
 from imagestore.web.rest.schemas import (
     ErrorAnswer,
@@ -37,7 +37,8 @@ versions = APIBlueprint(
     responses={"200": VersionList},
 )
 def list_versions(path: ImagePath, query: VersionsQuery) -> Response:
-    require(Action.LOOK, path.bucket)
+    require(Action.LIST_BUCKET_VERSIONS, path.bucket)
+    require(Action.GET_OBJECT_ATTRIBUTES, path.bucket, path.key)
     found = services().catalog.list_versions(
         path.bucket, check_key(path.key), before=query.before, limit=query.limit + 1
     )
@@ -56,8 +57,7 @@ def list_versions(path: ImagePath, query: VersionsQuery) -> Response:
     responses={"200": VersionAnswer},
 )
 def show_version(path: VersionPath) -> Response:
-    require(Action.LOOK, path.bucket)
-    version = services().catalog.version(path.bucket, check_key(path.key), path.number)
+    version = _require_version(path)
     return answer_json(VersionAnswer.of(version, base_url()))
 
 
@@ -67,7 +67,7 @@ def show_version(path: VersionPath) -> Response:
     responses={"201": ImageAnswer, "405": ErrorAnswer, "412": ErrorAnswer},
 )
 def restore_version(path: VersionPath) -> Response:
-    require(Action.WRITE, path.bucket)
+    require(Action.PUT_OBJECT, path.bucket, path.key)
     version = services().catalog.version(path.bucket, check_key(path.key), path.number)
     image = services().ingest.restore(version, read_condition())
     return answer_json(ImageAnswer.of_image(image, base_url()), 201)
@@ -79,7 +79,7 @@ def restore_version(path: VersionPath) -> Response:
     responses={"204": None},
 )
 def delete_version(path: VersionPath) -> Response:
-    require(Action.WRITE, path.bucket)
+    require(Action.DELETE_OBJECT_VERSION, path.bucket, path.key)
     if "If-Match" in request.headers or "If-None-Match" in request.headers:
         raise InvalidParameter(
             "Deleting one version takes no If-Match and no If-None-Match, since a version never changes: "
@@ -87,3 +87,12 @@ def delete_version(path: VersionPath) -> Response:
         )
     services().catalog.delete_version(path.bucket, check_key(path.key), path.number)
     return no_content()
+
+
+def _require_version(path: VersionPath) -> Version:
+    """The version, if the sender may know of it: as the newest's attributes have it, and as its own."""
+    known = require(Action.GET_OBJECT_VERSION, path.bucket, path.key)
+    version = services().catalog.version(path.bucket, check_key(path.key), path.number)
+    for action in (Action.GET_OBJECT, Action.GET_OBJECT_VERSION, Action.GET_OBJECT_VERSION_ATTRIBUTES):
+        decide(principal(), action, known or path.bucket, circumstances(), path.key, version.object)
+    return version

@@ -1,0 +1,79 @@
+"""Circumstances: what a policy's conditions can ask of a request, made once for each by its door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, unquote
+
+_OF_QUERY = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
+_VERSION_ID = "s3:versionid"
+_OF_HEADERS = (
+    "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-storage-class",
+)
+_TAG = "s3:requestobjecttag/"
+TAG_NAMES = "s3:requestobjecttagkeys"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """`address` is the client's, `secure` whether it came by TLS. `told` has what the request says for the
+    keys of conditions that are S3's own, their names in lower case but for the names of tags."""
+
+    address: str = ""
+    secure: bool = False
+    referer: str | None = None
+    user_agent: str | None = None
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+
+    def with_tags(self, tags: Mapping[str, str]) -> Circumstances:
+        """The same, of a request that asks for an object to have these tags."""
+        return replace(self, told={**self.told, **_of_tags(tags)})
+
+    def with_version(self, version_id: str) -> Circumstances:
+        """The same, of a request that names a version."""
+        return replace(self, told={**self.told, _VERSION_ID: (version_id,)})
+
+
+NOWHERE = Circumstances()
+"""Of what no request asks."""
+
+
+def read(
+    address: str, secure: bool, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+) -> Circumstances:
+    """Of a request. `headers` finds names in lower case; `query` is decoded, None where it is not S3's."""
+    told: dict[str, tuple[str, ...]] = {}
+    if query is not None:
+        told = {key: (query[name],) for name, key in _OF_QUERY.items() if name in query}
+        if query.get("versionId"):
+            told[_VERSION_ID] = (query["versionId"],)
+        for name in _OF_HEADERS:
+            value = headers.get(name)
+            if value is not None:
+                told[f"s3:{name}"] = (_source(value) if name == "x-amz-copy-source" else value,)
+        tagging = headers.get("x-amz-tagging")
+        if tagging:
+            told |= _of_tags(dict(parse_qsl(tagging, keep_blank_values=True)))
+    return Circumstances(address, secure, headers.get("referer"), headers.get("user-agent"), told)
+
+
+def _of_tags(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    return {_TAG + name: (value,) for name, value in tags.items()} | {TAG_NAMES: tuple(tags)}
+
+
+def _source(header: str) -> str:
+    """As bucket/key, which is how AWS compares it: clients may escape it and begin it with `/`."""
+    return unquote(header.partition("?versionId=")[0]).removeprefix("/")
