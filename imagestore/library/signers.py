@@ -56,7 +56,8 @@ class Signers:
 
     def _check_signer(self, access_key: str, bucket: Bucket) -> None:
         try:
-            decide(self._keyring.principal(access_key), Action.GET_OBJECT, bucket)
+            # Of images that everybody may get, too, it must be one that reads the bucket.
+            decide(self._keyring.principal(access_key), Action.GET_OBJECT_ATTRIBUTES, bucket)
         except (Unauthenticated, Forbidden):
             raise SignatureInvalid(
                 "The credential that signed this URL was revoked, or does not read images of this bucket."

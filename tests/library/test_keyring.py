@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from imagestore.access.owners import canonical_id
 from imagestore.access.policies import SCOPES, Principal
 from imagestore.core.errors import (
     CredentialNotFound,
@@ -35,6 +36,26 @@ def reader(keyring: Keyring) -> Issued:
     return keyring.issue(["read"], ["pictures"], "for the shop")
 
 
+def test_credentials_share_an_account(keyring: Keyring) -> None:
+    first, second = (keyring.issue(["write"], None, owner="shop") for _ in range(2))
+    for issued in (first, second):
+        for _ in range(2):  # from MongoDB, then as it is remembered
+            assert keyring.principal(issued.record.access_key).owner == "shop"
+    assert keyring.find_owner("shop") == keyring.find_owner(canonical_id("shop")) == "shop"
+    assert keyring.find_owner("ADMIN") == keyring.find_owner(canonical_id("ADMIN")) == "ADMIN"
+    assert keyring.find_owner("nobody") is keyring.find_owner(canonical_id("nobody")) is None
+    keyring.revoke(first.record.access_key)
+    assert keyring.find_owner("shop") == "shop"
+    keyring.revoke(second.record.access_key)
+    assert keyring.find_owner("shop") is None
+
+
+@pytest.mark.parametrize("owner", ["", "a b", "x" * 65, "imagestore", "a" * 64, "a:b", "*", "é"])
+def test_an_owner_has_a_name_that_policies_can_have(keyring: Keyring, owner: str) -> None:
+    with pytest.raises(InvalidParameter, match="cannot name an owner"):
+        keyring.issue(["read"], None, owner=owner)
+
+
 @pytest.mark.parametrize(
     ("scopes", "buckets", "kept"),
     [
@@ -50,7 +71,10 @@ def test_a_credential_is_who_it_was_issued_to_be(
     record = issued.record
     assert (record.scopes, record.buckets, record.description) == (*kept, "about")
     expected = Principal(
-        record.access_key, frozenset(kept[0]), None if kept[1] is None else frozenset(kept[1])
+        record.access_key,
+        frozenset(kept[0]),
+        None if kept[1] is None else frozenset(kept[1]),
+        owner=record.access_key,
     )
     for _ in range(2):
         assert keyring.identify(record.access_key, issued.secret) == expected
@@ -78,7 +102,7 @@ def test_a_credential_for_nothing_sensible_is_not_issued(
 
 def test_the_first_credential_may_do_everything_and_stays(house: House, keyring: Keyring) -> None:
     secret = keyring._secrets.secret_of("ADMIN")
-    assert keyring.identify("ADMIN", secret) == Principal("ADMIN", frozenset(SCOPES))
+    assert keyring.identify("ADMIN", secret) == Principal("ADMIN", frozenset(SCOPES), owner="ADMIN", is_root=True)
     with pytest.raises(CredentialNotFound):
         keyring.revoke("ADMIN")
 
