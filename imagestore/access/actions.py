@@ -65,6 +65,16 @@ class Action(Enum):
     PUT_LIFECYCLE = ("s3:PutLifecycleConfiguration", "admin", None, "bucket")
     DELETE_BUCKET = ("s3:DeleteBucket", "admin", None, "bucket")
 
+    # What can be asked about, and is never there.
+    GET_BUCKET_WEBSITE = ("s3:GetBucketWebsite", "read", None, "bucket")
+    GET_ENCRYPTION = ("s3:GetEncryptionConfiguration", "read", None, "bucket")
+    GET_REPLICATION = ("s3:GetReplicationConfiguration", "read", None, "bucket")
+    GET_OBJECT_LOCK = ("s3:GetBucketObjectLockConfiguration", "read", None, "bucket")
+    GET_NOTIFICATION = ("s3:GetBucketNotification", "read", None, "bucket")
+    GET_LOGGING = ("s3:GetBucketLogging", "read", None, "bucket")
+    GET_ACCELERATE = ("s3:GetAccelerateConfiguration", "read", None, "bucket")
+    GET_REQUEST_PAYMENT = ("s3:GetBucketRequestPayment", "read", None, "bucket")
+
     # Of this service alone: no name of AWS's fits.
     READ_TRANSFORMATIONS = ("imagestore:ReadTransformations", "read", None, "bucket")
     CHANGE_TRANSFORMATIONS = ("imagestore:ChangeTransformations", "admin", None, "bucket")
@@ -100,10 +110,8 @@ _OF_NAMES = frozenset(
 
 _NOT_OFFERED: dict[Level, str] = {
     "bucket": """
-        DeleteBucketWebsite GetAccelerateConfiguration GetAnalyticsConfiguration GetBucketLogging
-        GetBucketNotification GetBucketObjectLockConfiguration GetBucketRequestPayment GetBucketWebsite
-        GetEncryptionConfiguration GetInventoryConfiguration GetMetricsConfiguration
-        GetReplicationConfiguration GetIntelligentTieringConfiguration ListBucketByTags
+        DeleteBucketWebsite GetAnalyticsConfiguration GetIntelligentTieringConfiguration
+        GetInventoryConfiguration GetMetricsConfiguration ListBucketByTags
         PutAccelerateConfiguration PutAnalyticsConfiguration PutBucketLogging PutBucketNotification
         PutBucketObjectLockConfiguration PutBucketRequestPayment PutBucketWebsite PutEncryptionConfiguration
         PutInventoryConfiguration PutMetricsConfiguration PutReplicationConfiguration

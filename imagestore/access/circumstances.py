@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, unquote
 
@@ -47,27 +47,27 @@ class Circumstances:
         return replace(self, told={**self.told, _VERSION_ID: (version_id,)})
 
 
+Header = Callable[[str], str | None]
+
 NOWHERE = Circumstances()
 """Of what no request asks."""
 
 
-def read(
-    address: str, secure: bool, headers: Mapping[str, str], query: Mapping[str, str] | None = None
-) -> Circumstances:
-    """Of a request. `headers` finds names in lower case; `query` is decoded, None where it is not S3's."""
+def read(address: str, secure: bool, header: Header, query: Mapping[str, str] | None = None) -> Circumstances:
+    """Of a request. `header` finds a header by its name; `query` is decoded, None where it is not S3's."""
     told: dict[str, tuple[str, ...]] = {}
     if query is not None:
         told = {key: (query[name],) for name, key in _OF_QUERY.items() if name in query}
         if query.get("versionId"):
             told[_VERSION_ID] = (query["versionId"],)
         for name in _OF_HEADERS:
-            value = headers.get(name)
+            value = header(name)
             if value is not None:
                 told[f"s3:{name}"] = (_source(value) if name == "x-amz-copy-source" else value,)
-        tagging = headers.get("x-amz-tagging")
+        tagging = header("x-amz-tagging")
         if tagging:
             told |= _of_tags(dict(parse_qsl(tagging, keep_blank_values=True)))
-    return Circumstances(address, secure, headers.get("referer"), headers.get("user-agent"), told)
+    return Circumstances(address, secure, header("referer"), header("user-agent"), told)
 
 
 def _of_tags(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,11 @@ class Shown:
     private: bool = False
     fleeting: bool = False
 
+    @property
+    def public(self) -> bool:
+        """Whether it is the same for everybody."""
+        return not self.private and not self.fleeting
+
 
 def respond_bodiless(verdict: Verdict, subject: Representation) -> Response:
     """A 304, 412 or 416, or a HEAD's 200."""

@@ -139,11 +139,7 @@ def principal() -> Principal:
 def circumstances() -> Circumstances:
     """What conditions can ask of this request."""
     if "circumstances" not in g:
-        g.circumstances = situations.read(
-            request.remote_addr or "",
-            request.is_secure,
-            {name: request.headers[name] for name in ("referer", "user-agent") if name in request.headers},
-        )
+        g.circumstances = situations.read(request.remote_addr or "", request.is_secure, request.headers.get)
     return cast(Circumstances, g.circumstances)
 
 

@@ -87,7 +87,7 @@ class Asked:
 
     def note_source(self, found: Found, shown: Shown, grounds: tuple[Ground, ...], blob: str | None) -> None:
         """Tell what a complete answer depends on, unless it is for some only, or while a signature holds."""
-        if shown.private or shown.fleeting or self.wanted.signature is not None:
+        if not shown.public or self.wanted.signature is not None:
             return
         parts = [grounds]
         if self._looked_up is not None:
@@ -101,7 +101,7 @@ class Asked:
         holds, and one that may be out of date, of which no grounds are told."""
         fields = services().settings.surrogate_headers
         marked = response.status_code in (200, 206, 304)
-        if not (fields.names and marked and is_public(found, shown)):
+        if not (fields.names and marked and shown.public):
             return
         bucket = found.bucket
         parts = [bucket_ground(bucket), image_ground(bucket.name, found.version.key)]

@@ -102,7 +102,8 @@ def test_a_credential_for_nothing_sensible_is_not_issued(
 
 def test_the_first_credential_may_do_everything_and_stays(house: House, keyring: Keyring) -> None:
     secret = keyring._secrets.secret_of("ADMIN")
-    assert keyring.identify("ADMIN", secret) == Principal("ADMIN", frozenset(SCOPES), owner="ADMIN", is_root=True)
+    root = Principal("ADMIN", frozenset(SCOPES), owner="ADMIN", is_root=True)
+    assert keyring.identify("ADMIN", secret) == root
     with pytest.raises(CredentialNotFound):
         keyring.revoke("ADMIN")
 

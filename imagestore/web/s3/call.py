@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request
 
+from imagestore.access.circumstances import Circumstances
 from imagestore.access.policies import STRANGER, Principal
 from imagestore.access.signed import Asked
 from imagestore.access.sigv4 import Claim
@@ -48,11 +49,12 @@ class Call:
     principal: Principal = STRANGER
     claim: Claim | None = None
     signing_key: bytes = b""
+    circumstances: Circumstances | None = None
 
     @property
     def owner(self) -> str | None:
         """In whose name the sender acts; None for a stranger."""
-        return self.principal.access_key
+        return self.principal.owner or None
 
     @property
     def stream(self) -> IO[bytes]:

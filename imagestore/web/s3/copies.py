@@ -18,7 +18,7 @@ from imagestore.web.s3.answers import checksum_elements, document, quoted, versi
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
-from imagestore.web.s3.permissions import require
+from imagestore.web.s3.permissions import denied, is_known, require
 from imagestore.web.s3.puts import check_key, read_attributes, read_condition, refuse_unoffered
 from imagestore.web.s3.xml import Child, stamp
 
@@ -57,7 +57,8 @@ def open_source(call: Call) -> tuple[Bucket, Version]:
         bucket, entry = call.services.objects.find(name, key, version_id)
     except (ImageNotFound, VersionNotFound) as error:
         bucket = call.services.catalog.bucket(name)
-        require(call, "s3:GetObject", bucket)
+        if not is_known(call, bucket, key):
+            raise denied() from None
         if isinstance(error, VersionNotFound):
             raise S3Error("NoSuchVersion", "The specified version does not exist.", Key=key) from None
         raise S3Error("NoSuchKey", "The specified key does not exist.", Key=key) from None

@@ -12,7 +12,7 @@ from imagestore.web.responses import Representation, Verdict, answer, judge
 from imagestore.web.s3.answers import checksum_headers, content_type, empty, version_headers
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
-from imagestore.web.s3.permissions import denied, require
+from imagestore.web.s3.permissions import denied, is_known, require
 
 OVERRIDES = {
     "response-cache-control": "Cache-Control",
@@ -44,7 +44,7 @@ def find_entry(call: Call, action: str) -> tuple[Bucket, Version | Marker]:
     try:
         bucket, entry = call.services.objects.find(call.bucket, call.key, version_id)
     except (ImageNotFound, VersionNotFound) as error:
-        raise _missing(call, action, error) from None
+        raise _missing(call, error) from None
     require(call, action, bucket, entry if isinstance(entry, Version) else None)
     return bucket, entry
 
@@ -62,12 +62,9 @@ VERSIONED = {
 """What an action is called where a version is named."""
 
 
-def _missing(call: Call, action: str, error: ImageNotFound | VersionNotFound) -> S3Error:
+def _missing(call: Call, error: ImageNotFound | VersionNotFound) -> S3Error:
     bucket = call.services.catalog.bucket(call.bucket)
-    require(call, action, bucket)
-    try:
-        require(call, "s3:ListBucket", bucket)
-    except S3Error:
+    if not is_known(call, bucket, call.key):
         return denied()
     if isinstance(error, VersionNotFound):
         given = call.version_id or ""

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-import hashlib
-
+from imagestore.access import circumstances, owners
+from imagestore.access.actions import Action
+from imagestore.access.circumstances import Circumstances
+from imagestore.access.owners import HOUSE
+from imagestore.access.policies import may, may_know
 from imagestore.core.image import Bucket, Version
+from imagestore.core.objects import Attributes
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.xml import Child
 
-HOUSE = "imagestore"
-"""The owner of what was made by REST."""
+_ACTIONS = {action.id: action for action in Action}
 
 
 def require(
     call: Call, action: str, bucket: Bucket, version: Version | None = None, *, key: str = ""
 ) -> None:
-    """Return if the sender may. `action` is AWS's, such as s3:GetObject; `key` is the request's unless it is
-    given. Raises S3Error AccessDenied."""
-    del action, version, key
-    if call.owner is None or bucket.owner not in (None, call.owner):
+    """Return if the sender may. `action` is AWS's, such as s3:GetObject; `key` is the version's or the
+    request's unless it is given. Raises S3Error AccessDenied."""
+    wanted = _ACTIONS[action]
+    named = key or (version.key if version is not None else call.key)
+    attributes = version.object if version is not None else None
+    if not is_allowed(call, wanted, bucket, named if wanted.level == "object" else None, attributes):
         raise denied()
+
+
+def is_allowed(
+    call: Call, action: Action, bucket: Bucket, key: str | None = None, attributes: Attributes | None = None
+) -> bool:
+    return may(call.principal, action, bucket, circumstances_of(call), key, attributes)
+
+
+def is_known(call: Call, bucket: Bucket, key: str) -> bool:
+    """Whether the sender may be told that there is nothing under the key."""
+    return may_know(call.principal, bucket, key, circumstances_of(call))
+
+
+def circumstances_of(call: Call) -> Circumstances:
+    """What conditions can ask of the request."""
+    if call.circumstances is None:
+        incoming = call.request
+        call.circumstances = circumstances.read(
+            incoming.remote_addr or "", incoming.is_secure, call.headers.get, call.query
+        )
+    return call.circumstances
 
 
 def denied() -> S3Error:
@@ -29,7 +55,7 @@ def denied() -> S3Error:
 
 def canonical_id(owner: str | None) -> str:
     """The 64 hexadecimal digits by which AWS calls an owner."""
-    return hashlib.sha256((owner or HOUSE).encode()).hexdigest()
+    return owners.canonical_id(owner or HOUSE)
 
 
 def owner_element(owner: str | None, name: str = "Owner") -> Child:
