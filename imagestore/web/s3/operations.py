@@ -9,6 +9,7 @@ from imagestore.web.s3 import (
     copies,
     cors,
     deletions,
+    lifecycle,
     lists,
     multipart,
     objects,
@@ -57,6 +58,11 @@ OF_BUCKETS: dict[str, dict[str, Operation]] = {
         "GET": ("GetBucketCors", cors.get_cors),
         "PUT": ("PutBucketCors", cors.put_cors),
         "DELETE": ("DeleteBucketCors", cors.delete_cors),
+    },
+    "lifecycle": {
+        "GET": ("GetBucketLifecycleConfiguration", lifecycle.get_lifecycle),
+        "PUT": ("PutBucketLifecycleConfiguration", lifecycle.put_lifecycle),
+        "DELETE": ("DeleteBucketLifecycle", lifecycle.delete_lifecycle),
     },
     "tagging": {
         "GET": ("GetBucketTagging", tagging.get_bucket_tagging),

@@ -69,7 +69,7 @@ def parse_tags(body: bytes, *, most: int = MAX_OBJECT_TAGS) -> dict[str, str]:
     root = parse(body, "Tagging")
     if root.find("TagSet") is None:
         raise malformed()
-    return _check(
+    return check_tags(
         ((text_of(each, "Key"), text_of(each, "Value")) for each in root.findall("TagSet/Tag")), most
     )
 
@@ -89,10 +89,11 @@ def read_tags(headers: Headers) -> dict[str, str]:
             ArgumentName=HEADER,
             ArgumentValue=given[:200],
         )
-    return _check(pairs, MAX_OBJECT_TAGS)
+    return check_tags(pairs)
 
 
-def _check(pairs: Iterable[tuple[str, str]], most: int) -> dict[str, str]:
+def check_tags(pairs: Iterable[tuple[str, str]], most: int = MAX_OBJECT_TAGS) -> dict[str, str]:
+    """Raises S3Error InvalidTag."""
     tags: dict[str, str] = {}
     for name, value in pairs:
         if name in tags:
