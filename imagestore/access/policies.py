@@ -18,6 +18,7 @@ from imagestore.access.conditions import Malformed
 from imagestore.access.patterns import Values
 from imagestore.access.policy import Policy, Verdict
 from imagestore.access.principals import STRANGER, Principal
+from imagestore.access.rulings import Ruling
 from imagestore.access.safeguards import block_of, object_owner, owner_of, takes_acls
 from imagestore.access.statements import Statement, arn_of
 from imagestore.core.errors import Forbidden, Unauthenticated
@@ -38,6 +39,7 @@ __all__ = [
     "may_know",
     "owns",
     "require_credential",
+    "rule",
 ]
 
 _OPENED = frozenset({Action.GET_OBJECT, Action.GET_OBJECT_VERSION})
@@ -97,26 +99,43 @@ def may(
     attributes: Attributes | None = None,
 ) -> bool:
     """As `decide`, which says what the parameters are."""
+    return rule(principal, action, bucket, circumstances, key, attributes).allows
+
+
+def rule(
+    principal: Principal,
+    action: Action,
+    bucket: Bucket | str | None,
+    circumstances: Circumstances = NOWHERE,
+    key: str | None = None,
+    attributes: Attributes | None = None,
+) -> Ruling:
+    """What decides: the parameters are those of `decide`."""
     if not isinstance(bucket, Bucket):
-        return principal.holds(action.scope) and principal.reaches(bucket)
+        return _own(principal.holds(action.scope) and principal.reaches(bucket))
     if bucket.owner is None and not bucket.documents:
-        return (action in _OPENED and bucket.visibility == "public-read") or _is_bounded(
-            principal, action, bucket
-        )
+        if action in _OPENED and bucket.visibility == "public-read":
+            return Ruling.VISIBLE
+        return _own(_is_bounded(principal, action, bucket))
     verdict = _verdict(principal, action, bucket, circumstances, key, attributes)
     if verdict == "deny" and not (action in _OF_POLICIES and owns(principal, bucket)):
-        return False
-    if (
-        principal.is_root
-        or _is_open_by_visibility(action, bucket)
-        or _owns(principal, action, bucket, attributes)
-    ):
-        return True
+        return Ruling.DENIED
+    if principal.is_root:
+        return Ruling.ROOT
+    if _is_open_by_visibility(action, bucket):
+        return Ruling.VISIBLE
+    if _owns(principal, action, bucket, attributes):
+        return Ruling.OWN
     if verdict in ("allow", "allow all") and not _is_restricted(principal, bucket):
-        return verdict == "allow all" or _is_bounded(principal, action, bucket)
-    return action.permission is not None and _is_granted(
-        principal, action, action.permission, bucket, attributes
-    )
+        allowed = verdict == "allow all" or _is_bounded(principal, action, bucket)
+        return Ruling.POLICY if allowed else Ruling.NOTHING
+    permission = action.permission
+    granted = permission is not None and _is_granted(principal, action, permission, bucket, attributes)
+    return Ruling.LIST if granted else Ruling.NOTHING
+
+
+def _own(allowed: bool) -> Ruling:
+    return Ruling.OWN if allowed else Ruling.NOTHING
 
 
 def may_know(principal: Principal, bucket: Bucket, key: str, circumstances: Circumstances = NOWHERE) -> bool:

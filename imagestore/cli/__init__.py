@@ -16,6 +16,7 @@ stats.py        `stats`, which does so too
 backup.py       `backup` and `restore`, which do so too
 plan.py         `plan`, which reads an access log
 doctor.py       `doctor`; checks/ has what it examines
+explain.py      `explain`, which asks what would answer a URL
 warm.py, warmlog.py   `warm`, by keys and by an access log
 upload.py, images.py, buckets.py, credentials.py, purge.py, settings.py   the other commands
 """
@@ -35,6 +36,7 @@ COMMANDS = {
     "completion": "completion",
     "credential": "credentials",
     "doctor": "doctor",
+    "explain": "explain",
     "fsck": "upkeep",
     "gc": "upkeep",
     "get": "images",

@@ -94,6 +94,28 @@ class Purged(TypedDict):
     next: str | None
 
 
+class Explanation(TypedDict):
+    """What would answer a delivery URL. `level`: where its bytes would come from. `rule` and `meaning` are
+    sentences: who may have it, and what caches do with the answer. `transformation` has it as it was `asked`
+    for, its `canonical` text, and that text's `components`."""
+
+    bucket: str
+    key: str
+    version: int
+    default_image: bool
+    out_of_date: bool
+    transformation: dict[str, Any]
+    format: str
+    rule: list[str]
+    name: str
+    depends_on: list[str]
+    surrogate_keys: list[str]
+    level: Literal["memory", "redis", "gridfs", "render"]
+    milliseconds: dict[str, float]
+    headers: dict[str, str]
+    meaning: list[str]
+
+
 class CacheStats(TypedDict):
     """Of all workers of a node, since it started: what came of asking Redis, and delivery's answers and bytes
     by where they came from. `hit_ratio` is the share for which MongoDB was not read."""

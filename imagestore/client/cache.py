@@ -1,12 +1,14 @@
-"""Client: the calls about the caches, warm-up and purge."""
+"""Client: the calls about the caches: warm-up, purge, what they hold, what would answer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, cast
+from urllib.parse import urlsplit
 
-from imagestore.client.answers import CacheStats, Purged, Warmed
+from imagestore.client.answers import CacheStats, Explanation, Purged, Warmed
 from imagestore.client.wire import Wire
+from imagestore.core.errors import InvalidParameter
 
 
 class CacheCalls:
@@ -21,6 +23,17 @@ class CacheCalls:
         Returns where the answer came from, as Cache-Status tells (RFC 9211).
         """
         return self._wire.cache_status(path)
+
+    def explain(self, url: str, *, accept: str = "*/*") -> Explanation:
+        """What would answer a delivery URL, and why; of a whole URL the path and the query count. Nothing is
+        rendered for it. `accept` is what the client would say that it takes."""
+        parts = urlsplit(url)
+        if "/image/upload/" not in parts.path:
+            raise InvalidParameter(f"{url!r} is no delivery URL, such as /BUCKET/image/upload/KEY.")
+        query = "&".join(filter(None, [parts.query, "explain"]))
+        headers = {"Accept": accept}
+        found = self._call("GET", f"{parts.path}?{query}", again=True, headers=headers)
+        return cast(Explanation, found)
 
     def warm(self, bucket: str, keys: Iterable[str]) -> Warmed:
         """Load the originals of up to 100 keys into Redis."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 REPLAY = "imagestore.replay"
@@ -10,6 +11,13 @@ REPLAY = "imagestore.replay"
 SENT_HEADERS = "imagestore.headers"
 """The key under which the request's headers lie as they were sent: a list of pairs of bytes, names in lower
 case. The environment itself has no names with underscores, which signatures may cover."""
+
+REMEMBERS = "imagestore.remembers"
+"""The key under which lies what tells whether this process would answer from its memory; none where it has
+no such memory."""
+
+Remembers = Callable[[bytes, str], bool]
+"""A GET for that target, as it is sent, with that Accept field."""
 
 
 @dataclass(slots=True)

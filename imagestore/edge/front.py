@@ -15,6 +15,7 @@ from wsgiref.types import WSGIApplication
 
 from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
+from imagestore.core.replay import REMEMBERS
 from imagestore.edge.asgi import ABORT, Receive, Scope, Send
 from imagestore.edge.gateway import Chunk, Exchange
 from imagestore.edge.recording import Recording
@@ -74,6 +75,7 @@ class Front:
         self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="request")
         self._most_steps = self.threads * (1 + WAITING_PER_THREAD)
         self._steps = 0
+        self._more = {} if self.replayer is None else {REMEMBERS: self.replayer.remembers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -116,7 +118,7 @@ class Front:
                 await discard_rest(receive)
             return
         queued = scope["path"] not in self.unqueued or scope["method"] not in ("GET", "HEAD")
-        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body), queued=queued)
+        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, self._more), queued=queued)
         try:
             if queued and self._steps >= self._most_steps:
                 overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from functools import lru_cache
 from types import TracebackType
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 Headers = list[tuple[bytes, bytes]]
+_NOTHING: Mapping[str, object] = {}
 
 
 class Chunk(NamedTuple):
@@ -42,10 +43,12 @@ class Exchange:
     Each of them blocks as long as the application does, and is called by one thread at a time. `status` and
     `headers` (lower-case names) are known when `begin` returns; but if it was `parked` instead, `begin` is to
     be called again once that future is done. A step that raises has closed everything. `source` is what the
-    application says that the answer was made of.
+    application says that the answer was made of. `more` is for its environment.
     """
 
-    def __init__(self, app: WSGIApplication, scope: Scope, body: Body | None) -> None:
+    def __init__(
+        self, app: WSGIApplication, scope: Scope, body: Body | None, more: Mapping[str, object] = _NOTHING
+    ) -> None:
         self.source = Source()
         self.status = 0
         self.headers: Headers = []
@@ -55,6 +58,7 @@ class Exchange:
         self._app = app
         self._scope = scope
         self._body = body
+        self._more = more
         self._begun = False
         self._chunks: Iterable[bytes] = ()
         self._iterator: Iterator[bytes] = iter(())
@@ -64,7 +68,7 @@ class Exchange:
         """Call the application and return its first chunk that is not empty. Raises what it raises."""
         self.parked = None
         environ = build_environ(self._scope, self._body)
-        environ |= {PARK: self._park, RESUMED: self._note, REPLAY: self.source}
+        environ |= {**self._more, PARK: self._park, RESUMED: self._note, REPLAY: self.source}
         try:
             self._chunks = self._app(environ, self._start_response)
             if self._is_parked():

@@ -20,6 +20,7 @@ from imagestore.edge.memory import Depends, Entry, Field, Memory
 from imagestore.edge.recording import Recording, enter, target_name
 from imagestore.edge.refusals import Refusal
 from imagestore.edge.sending import Reply, Sender, fields_of, lines_of, note_access
+from imagestore.imaging.formats import accept_class
 from imagestore.web.journal import SAFE_METHODS
 
 MOST_HOSTS = 256
@@ -43,6 +44,7 @@ class Replayer:
         self._answers: Answers | None = answers if answers.enabled else None
         self._bulletin = bulletin
         self._listening: asyncio.Task[None] | None = None
+        self._clock = time.monotonic
         self._sender = Sender()
         self._hosts: set[bytes] = set()
         self._flights: dict[tuple[bytes, str], asyncio.Task[Entry | None]] = {}
@@ -137,8 +139,14 @@ class Replayer:
             return None
         return Refusal(200, self._sender.describe(entry, now), entry.body)
 
+    def remembers(self, target: bytes, accept: str) -> bool:
+        """Whether memory has an answer that is fresh to a GET with that Accept field. From any thread."""
+        entry = self.memory.find(target, accept_class(accept))
+        return entry is not None and self._clock() < entry.fresh_until and self.memory.is_valid(entry)
+
     def open(self) -> None:
         """Listen to other nodes, in the event loop that runs."""
+        self._clock = asyncio.get_running_loop().time
         self._listening = asyncio.get_running_loop().create_task(self._bulletin.listen())
 
     def close(self) -> None:

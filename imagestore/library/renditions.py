@@ -95,6 +95,10 @@ class Renderer:
         """The name that a rendition has in Redis, None for one that is too large to be there."""
         return plan.name if size <= self._tier.value_bytes else None
 
+    def is_kept(self, name: str) -> bool:
+        """Whether the rendition of that name need not be made, though Redis does not have it."""
+        return self._shelf.is_kept(name)
+
     def begin(self, plan: Plan) -> tuple[Future[Made], bool]:
         """The rendition as it will be, and whether it was begun for another one before. The future raises
         what `DecoderPool.ask` does, and StoreUnavailable or BlobDamaged for the originals. Raises Overloaded

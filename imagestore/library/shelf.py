@@ -60,6 +60,12 @@ class Shelf:
         """From either."""
         return self._tier.read_blob(name, 1) or self.fetch(name, digests)
 
+    def is_kept(self, name: str) -> bool:
+        """Whether GridFS has it, as far as that can be told."""
+        with suppress(StoreUnavailable):
+            return self._kept is not None and name in self._kept.find([name])
+        return False
+
     def missing(self, names: Iterable[str]) -> list[str]:
         """Which of the names GridFS does not have, in their order; none where that cannot be told."""
         wanted = list(names)

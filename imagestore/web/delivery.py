@@ -8,11 +8,9 @@ from imagestore.core.errors import ImageNotFound
 from imagestore.core.metrics import CACHE_ANSWERS, CACHE_BYTES, FETCH_BYTES
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import find_stray_parameter, parse_delivery
-from imagestore.imaging.formats import by_name
 from imagestore.library.fetch import Outcome
-from imagestore.library.objects import shown_type
 from imagestore.library.readings import Found
-from imagestore.web import parking, renditions
+from imagestore.web import explain, parking, renditions
 from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
 from imagestore.web.frontdoor import services
 from imagestore.web.renditions import Asked
@@ -62,7 +60,10 @@ def deliver(bucket: str, rest: str) -> Response:
     timings = g.timings = Timings(services().tracer)
     g.varies = "f_auto" in rest  # until it is known what that is a part of
     asked = Asked(parse_delivery(bucket, rest, _as_sent()))
+    explained = explain.is_wanted()
     found = _resolve(asked, timings)
+    if explained:
+        return explain.explain(asked, found, timings)
     if asked.is_plain(found):
         return _deliver_original(asked, found, timings)
     return renditions.deliver(asked, found, timings)
@@ -98,10 +99,7 @@ def _resolve(asked: Asked, timings: Timings) -> Found:
 
 def _deliver_original(asked: Asked, found: Found, timings: Timings) -> Response:
     version = found.version
-    extension = by_name(version.facts.format).extensions[0] if version.is_image else "bin"
-    shown = asked.restrain(
-        renditions.show(asked.expanded, version.key, shown_type(version), extension, original=True)
-    )
+    shown = renditions.show_original(asked, found)
     subject = Representation(version.digest, asked.dated(version.modified), version.blob.length)
     verdict = judge(request.method, request.headers, subject)
     if verdict.status in (304, 412, 416) or request.method == "HEAD":
@@ -139,7 +137,7 @@ def _tell_source(response: Response) -> Response:
         response.headers.setdefault("Cache-Status", FAILED_STATUS)
     if "timings" in g and (measured := g.timings.header()):
         response.headers["Server-Timing"] = measured
-    if response.status_code in (200, 206, 304) and "parked" not in g:
+    if response.status_code in (200, 206, 304) and "parked" not in g and not explain.is_wanted():
         _count_source(response)
     return response
 

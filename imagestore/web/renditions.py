@@ -17,6 +17,7 @@ from imagestore.core.transformation.parsing import Transformation
 from imagestore.core.urls import DeliveryRequest
 from imagestore.imaging.formats import by_extension, by_name
 from imagestore.library.aliases import Ground, bucket_ground, gather, image_ground
+from imagestore.library.objects import shown_type
 from imagestore.library.plans import Plan, asks_labels
 from imagestore.library.readings import Found, grounds_of_absence
 from imagestore.library.renditions import Made, Origin
@@ -101,15 +102,18 @@ class Asked:
         holds, and one that may be out of date, of which no grounds are told."""
         fields = services().settings.surrogate_headers
         marked = response.status_code in (200, 206, 304)
-        if not (fields.names and marked and shown.public):
-            return
+        if fields.names and marked and shown.public:
+            for name, value in fields.write(self.names(found, grounds)):
+                response.headers.add(name, value)
+
+    def names(self, found: Found, grounds: tuple[Ground, ...]) -> list[str]:
+        """Of all that the answer depends on."""
         bucket = found.bucket
         parts = [bucket_ground(bucket), image_ground(bucket.name, found.version.key)]
         parts += [*grounds, *(self._looked_up or ())]
         if self.substitute:
             parts += grounds_of_absence(bucket, self.wanted.key)
-        for name, value in fields.write(ground.name for ground in parts):
-            response.headers.add(name, value)
+        return list(dict.fromkeys(ground.name for ground in parts))
 
     @property
     def reveals(self) -> bool:
@@ -186,13 +190,26 @@ def show(
     return Shown(media_type, name, attached is not None, immutable="immutable_cache" in flags)
 
 
-def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
-    """What is made from an image: conditions are judged by its name, before anything is made."""
+def show_original(asked: Asked, found: Found) -> Shown:
+    """What the original's own bytes say of themselves."""
+    version = found.version
+    extension = by_name(version.facts.format).extensions[0] if version.is_image else "bin"
+    return asked.restrain(show(asked.expanded, version.key, shown_type(version), extension, original=True))
+
+
+def draw(asked: Asked, found: Found, timings: Timings) -> Job:
+    """The rendition that is meant, for a client with the request's Accept field."""
     plan = services().plans.draw(
         found, asked.expanded, request.headers.get("Accept", ""), timings, asked.permission.allow
     )
     found = replace(found, immutable=found.immutable and asked.never_changes(plan))
-    job = Job(plan, found, time.perf_counter(), asked)
+    return Job(plan, found, time.perf_counter(), asked)
+
+
+def deliver(asked: Asked, found: Found, timings: Timings) -> Response:
+    """What is made from an image: conditions are judged by its name, before anything is made."""
+    job = draw(asked, found, timings)
+    plan, found = job.plan, job.found
     verdict = judge("HEAD", request.headers, job.subject(0))
     if verdict.status != 200:
         response = respond_bodiless(verdict, job.subject(0))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
-from imagestore.access.policies import SCOPES, STRANGER, Action, Principal, decide, is_open
+from imagestore.access.policies import SCOPES, STRANGER, Action, Principal, decide, is_open, rule
+from imagestore.access.rulings import Ruling
 from imagestore.core.errors import Forbidden, Unauthenticated
 from imagestore.core.image import Bucket
 
@@ -101,3 +103,31 @@ def test_a_refusal_names_what_is_missing() -> None:
         decide(WHO["reader"], Action.PUT_OBJECT, SHUT)
     with pytest.raises(Forbidden, match="on the whole service"):
         decide(WHO["admin of shut"], Action.ADMINISTER, None)
+
+
+def statement(effect: str, where: str) -> dict[str, str]:
+    return {"Effect": effect, "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{where}"}
+
+
+POLICY = json.dumps({"Statement": [statement("Allow", "owned/open/*"), statement("Deny", "owned/shut/*")]})
+OWNED = Bucket("owned", "private", THEN, owner="ada", documents={"policy": POLICY})
+
+
+@pytest.mark.parametrize(
+    ("who", "bucket", "key", "expected"),
+    [
+        (STRANGER, OPEN, "a", Ruling.VISIBLE),
+        (STRANGER, SHUT, "a", Ruling.NOTHING),
+        (holder("read"), SHUT, "a", Ruling.OWN),
+        (holder("read"), "gone", "a", Ruling.OWN),
+        (STRANGER, OWNED, "open/a", Ruling.POLICY),
+        (STRANGER, OWNED, "a", Ruling.NOTHING),
+        (holder("read"), OWNED, "a", Ruling.NOTHING),
+        (Principal("KEY", frozenset({"read"}), None, "ada"), OWNED, "a", Ruling.LIST),
+        (Principal("KEY", frozenset({"read"}), None, "ada"), OWNED, "shut/a", Ruling.DENIED),
+        (Principal("KEY", frozenset({"admin"}), None, "root", is_root=True), OWNED, "a", Ruling.ROOT),
+        (Principal("KEY", frozenset({"admin"}), None, "root", is_root=True), OWNED, "shut/a", Ruling.DENIED),
+    ],
+)
+def test_what_decides_is_told(who: Principal, bucket: Bucket | str, key: str, expected: Ruling) -> None:
+    assert rule(who, Action.GET_OBJECT, bucket, key=key) is expected

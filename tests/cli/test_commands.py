@@ -192,6 +192,15 @@ def test_warm_keeps_its_rate(run, bucket: str, images: list[str]) -> None:
     assert run("warm", "a", "--prefix", "b").exit_code == 2
 
 
+def test_explain_tells_of_a_url_what_would_answer_it(run, bucket: str, images: list[str]) -> None:
+    url = f"https://cdn.example.com/{bucket}/image/upload/h_9,w_9/{images[0]}?a=b#c"
+    shown = run("explain", url).stdout
+    assert "h_9,w_9" in shown
+    assert "it would be made" in shown
+    assert json.loads(run("explain", url, "--json").stdout)["level"] == "render"
+    assert run("explain", "/v1/buckets").exit_code == 1
+
+
 def test_purge_says_how_much_it_dropped(run, bucket: str, images: list[str]) -> None:
     assert json.loads(run("purge", "--all", "--bucket", bucket, "--json").stdout)["images"] == len(images)
     assert "images" in run("purge", images[0], "--bucket", bucket).stdout

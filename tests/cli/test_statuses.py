@@ -27,6 +27,7 @@ SERVICE: dict[str, list[str]] = {
     "rm": ["rm", "nothing", "--bucket", "{bucket}"],
     "sign": ["sign", "nothing", "--bucket", "{bucket}"],
     "warm": ["warm", "nothing", "--bucket", "{bucket}"],
+    "explain": ["explain", "/{bucket}/image/upload/nothing"],
     "purge": ["purge", "nothing", "--bucket", "{bucket}"],
     "bucket create": ["bucket", "create", "{taken}"],
     "bucket ls": ["bucket", "ls"],

@@ -107,6 +107,7 @@ SAFE: dict[str, Call] = {
     "signed_url": lambda client: client.signed_url("b", "k"),
     "warm": lambda client: client.warm("b", ["k"]),
     "visit": lambda client: client.visit("/b/image/upload/k"),
+    "explain": lambda client: client.explain("/b/image/upload/k"),
     "purge": lambda client: client.purge("b", ["k"]),
     "cache_stats": lambda client: client.cache_stats(),
     "credentials": lambda client: client.credentials(),
