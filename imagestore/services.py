@@ -32,6 +32,7 @@ from imagestore.library.fetch import RENDERING_REVISION, Fetch
 from imagestore.library.fsck import Fsck
 from imagestore.library.ingest import Ingest, Room
 from imagestore.library.keyring import Keyring
+from imagestore.library.lifecycle import Lifecycle
 from imagestore.library.listing import Listing
 from imagestore.library.multipart import Multipart
 from imagestore.library.objects import Objects
@@ -58,6 +59,7 @@ from imagestore.store.census import Census
 from imagestore.store.diary import Diary
 from imagestore.store.disks import Disks
 from imagestore.store.documents import Documents
+from imagestore.store.histories import Histories
 from imagestore.store.inventory import Inventory
 from imagestore.store.leases import Lease
 from imagestore.store.listings import Listings
@@ -86,7 +88,7 @@ class Services:
         self.spool = _spool_directory(settings)
         self.metrics = Metrics(enabled=settings.metrics != "off")
         self.tracer = open_tracer()
-        keys = Secrets(settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret)
+        keys = _keys(settings)
         self.mongo = _open_mongo(settings)
         self.tier = _open_tier(settings, keys.derive("cache"), self.metrics)
         self.decoders = _open_decoders(settings, self.metrics)
@@ -166,6 +168,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         write_timeout=UPKEEP_TIMEOUT,
         read_timeout=UPKEEP_TIMEOUT,
     )
+    tier = _open_tier(settings, _keys(settings).derive("cache"), metrics)
     inventory, diary = Inventory(mongo), Diary(mongo)
     grace = timedelta(seconds=settings.upkeep_grace)
     fsck = Fsck(inventory, grace=grace)
@@ -174,6 +177,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
     parts = Parts(
         surveyor=Surveyor(Census(mongo), Disks(settings.mongo_url, settings.mongo_database), diary),
         sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
+        lifecycle=_open_lifecycle(settings, mongo, tier),
         renditions=Renditions(mongo),
         partwise=Partwise(mongo),
         fsck=fsck,
@@ -192,7 +196,23 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
     try:
         yield Rounds(parts, schedule)
     finally:
+        tier.close()
         mongo.close()
+
+
+def _open_lifecycle(settings: Settings, mongo: Mongo, tier: Tier) -> Lifecycle:
+    documents = Documents(mongo)
+    bulletin = Bulletin(tier, open_generations(settings), settings.redis_url)
+    aliases = Aliases(tier, bulletin, settings.alias_ttl, settings.stale_ttl)
+    purge = Purge(documents, aliases, Renditions(mongo), Variants(tier))
+    deletions = Deletions(Stored(mongo, documents), aliases, purge, Repeats(documents, aliases))
+    return Lifecycle(
+        Registry(mongo), Histories(mongo), Partwise(mongo), deletions, settings.lifecycle_day_seconds
+    )
+
+
+def _keys(settings: Settings) -> Secrets:
+    return Secrets(settings.secret_key, admin_key=settings.admin_key, admin_secret=settings.admin_secret)
 
 
 def _open_mongo(settings: Settings) -> Mongo:

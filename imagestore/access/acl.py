@@ -106,15 +106,14 @@ def canned(name: str, owner: str, bucket_owner: str) -> Acl:
     return own(owner) + public[name]
 
 
-def from_headers(headers: Mapping[str, str], resolve: Resolve) -> Acl:
-    """Of the grant headers of a request: id=, uri= or emailAddress=, quoted or not, with commas between.
-
-    Raises BadGrant.
+def from_headers(header: Callable[[str], str | None], resolve: Resolve) -> Acl:
+    """Of the grant headers of a request, found by their names: id=, uri= or emailAddress=, quoted or not,
+    with commas between. Raises BadGrant.
     """
     return check(
         Grant(_grantee(kind, value, resolve), permission, kind == "uri")
-        for header, permission in GRANT_HEADERS.items()
-        for kind, value in _grantees(headers.get(header, ""))
+        for name, permission in GRANT_HEADERS.items()
+        for kind, value in _grantees(header(name) or "")
     )
 
 

@@ -146,6 +146,9 @@ def _upkeep_rows(survey: Survey) -> Iterator[Row]:
         yield f"alert {name}", level, f"{standing.text}, since {_ago(standing.since)}"
     if survey.sweep is not None:
         yield "sweep", _ago(survey.sweep.at), f"took {sum(survey.sweep.counts.values())} things"
+    if survey.lifecycle is not None:
+        ended = sum(survey.lifecycle.counts.values())
+        yield "lifecycle rules", _ago(survey.lifecycle.at), f"ended {ended} things"
     if survey.check is not None:
         found = survey.severities()
         told = ", ".join(f"{found[each]} {each}" for each in Severity)

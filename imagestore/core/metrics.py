@@ -228,6 +228,13 @@ UPKEEP_REMOVED = Metric(
 UPKEEP_READ = Metric(
     "imagestore_upkeep_read_bytes_total", "counter", "Bytes that readings of all blobs read on this node."
 )
+LIFECYCLE_ENDED = Metric(
+    "imagestore_lifecycle_ended_total",
+    "counter",
+    "What lifecycle rules ended, as this node carried them out.",
+    ("kind",),
+    ("object", "noncurrent", "marker", "upload"),
+)
 UPKEEP_LEASE = Metric("imagestore_upkeep_lease", "gauge", "1 on the node that does the upkeep now.")
 DAMAGE_NOTED = Metric(
     "imagestore_blob_damage_noted_total",
@@ -292,6 +299,7 @@ TABLE = (
     UPKEEP_FAILED,
     UPKEEP_REMOVED,
     UPKEEP_READ,
+    LIFECYCLE_ENDED,
     UPKEEP_LEASE,
     DAMAGE_NOTED,
     WEBHOOK,

@@ -31,7 +31,7 @@ MAX_ACL_BYTES = 16 * 1024
 BUCKET_DOCUMENTS: Mapping[str, int] = {
     "policy": 20 * 1024,
     "cors": 64 * 1024,
-    "lifecycle": 64 * 1024,
+    "lifecycle": 256 * 1024,
     "tags": 16 * 1024,
     "acl": 16 * 1024,
     "public_access_block": 1024,

@@ -23,6 +23,7 @@ from imagestore.core.metrics import (
 from imagestore.library.alerts import Alerts
 from imagestore.library.fsck import Fsck
 from imagestore.library.gauges import show
+from imagestore.library.lifecycle import Lifecycle
 from imagestore.library.reading import Reader
 from imagestore.library.survey import CheckPage, Survey, SweepPage, write
 from imagestore.library.surveyor import Surveyor
@@ -75,6 +76,7 @@ class Parts:
 
     surveyor: Surveyor
     sweep: Sweep
+    lifecycle: Lifecycle
     renditions: Renditions
     partwise: Partwise
     fsck: Fsck
@@ -95,7 +97,8 @@ class Rounds:
     def __init__(self, parts: Parts, schedule: Schedule) -> None:
         self._parts = parts
         self._schedule = schedule
-        self._beat_seconds = min(BEAT_SECONDS, schedule.interval.total_seconds())
+        interval = schedule.interval.total_seconds()
+        self._beat_seconds = min(BEAT_SECONDS, interval, parts.lifecycle.beat_seconds)
         self._next_beat = 0.0
         self._tried: dict[str, float] = {}
         self._known: set[Finding] = set()
@@ -176,6 +179,9 @@ class Rounds:
 
     def _due(self) -> str | None:
         """What to do next."""
+        ends = self._parts.lifecycle.is_due(self._survey.lifecycle)
+        if ends and not self._was_tried("lifecycle", self._schedule.interval):
+            return "lifecycle"
         volume, reading = self._survey.volume, self._survey.reading
         pause = COUNT_PAUSE * timedelta(seconds=volume.took if volume else 0)
         for job, least in (("count", pause), ("sweep", timedelta(0)), ("check", timedelta(0))):
@@ -195,7 +201,13 @@ class Rounds:
         return time.monotonic() - self._tried.get(job, -math.inf) < pause.total_seconds()
 
     def _do(self, job: str) -> None:
-        jobs = {"count": self._count, "sweep": self._sweep, "check": self._check, "reading": self._read}
+        jobs = {
+            "lifecycle": self._end,
+            "count": self._count,
+            "sweep": self._sweep,
+            "check": self._check,
+            "reading": self._read,
+        }
         self._tried[job] = time.monotonic()
         try:
             jobs[job]()
@@ -240,6 +252,10 @@ class Rounds:
         self._parts.metrics.count(UPKEEP_REMOVED, by=taken.size)
         if taken.counts:
             log.info("a sweep took %s, %s bytes", dict(taken.counts), taken.size)
+
+    def _end(self) -> None:
+        page = self._parts.lifecycle.run(self._pace(), self._parts.metrics)
+        write(self._parts.diary, "lifecycle", page)
 
     def _check(self) -> None:
         began, pace = time.monotonic(), self._pace()

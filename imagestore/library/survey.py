@@ -60,6 +60,15 @@ class SweepPage:
 
 
 @dataclass(frozen=True, slots=True)
+class LifecyclePage:
+    """The last time that lifecycle rules were carried out, and how many of what they ended."""
+
+    began: datetime
+    at: datetime
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckPage:
     """The last quick check."""
 
@@ -94,6 +103,7 @@ class Survey:
     volume: Volume | None = None
     disks: DisksPage | None = None
     sweep: SweepPage | None = None
+    lifecycle: LifecyclePage | None = None
     check: CheckPage | None = None
     reading: Reading | None = None
     damage: DamagePage | None = None
@@ -121,6 +131,7 @@ class Survey:
             "count": self.volume.at if self.volume else None,
             "disks": self.disks.at if self.disks else None,
             "sweep": self.sweep.at if self.sweep else None,
+            "lifecycle": self.lifecycle.at if self.lifecycle else None,
             "check": self.check.at if self.check else None,
             "reading": self.reading.ended if self.reading else None,
         }
@@ -145,6 +156,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "volume": TypeAdapter(Volume),
     "disks": TypeAdapter(DisksPage),
     "sweep": TypeAdapter(SweepPage),
+    "lifecycle": TypeAdapter(LifecyclePage),
     "check": TypeAdapter(CheckPage),
     "reading": TypeAdapter(Reading),
     "damage": TypeAdapter(DamagePage),

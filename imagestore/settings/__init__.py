@@ -366,6 +366,12 @@ class Settings:
     upkeep_grace: float = setting(
         "upkeep", 3600.0, seconds(0, 365 * DAY), "What is younger may be in use, and is let be by the sweep."
     )
+    lifecycle_day_seconds: float = setting(
+        "upkeep",
+        float(DAY),
+        seconds(1, DAY),
+        "Length of a day of lifecycle rules. Less than a real one is for trying rules out.",
+    )
     upkeep_rate: int = setting(
         "upkeep", 1000, integer(1, 10**9), "Documents a second that scheduled upkeep looks at or removes."
     )

@@ -49,6 +49,13 @@ def test_what_aws_publishes_holds(name: str) -> None:
     judge(PUBLISHED[name])
 
 
+def test_a_bucket_in_the_path_is_signed_with_a_slash_behind_it_that_may_not_be_there() -> None:
+    for path in (f"/{BUCKET}/", f"/{BUCKET}"):
+        judge(replace(PUBLISHED["acl"], path=path), bucket="")
+    for path in (f"/{BUCKET}x", f"/{BUCKET}/x", "/", ""):
+        assert refused(replace(PUBLISHED["acl"], path=path), bucket="") == "SignatureDoesNotMatch"
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_any_change_is_refused(name: str) -> None:
     asked = PUBLISHED[name]

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,13 +38,22 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def open_node(mongo, mongo_database: str, metrics: Metrics) -> Iterator[Callable[..., Rounds]]:
+def open_node(
+    mongo, mongo_database: str, metrics: Metrics, tmp_path: Path
+) -> Iterator[Callable[..., Rounds]]:
     """The upkeep of one node, all on the same database. Nothing is young, and it goes fast."""
     with ExitStack() as closing:
 
         def make(**options: Any) -> Rounds:
             given = {"upkeep_grace": 0.0, "upkeep_rate": 10**9, "upkeep_read_bytes": 10**12, **options}
-            settings = Settings(mongo_url=mongo.url, mongo_database=mongo_database, **given)
+            settings = Settings(
+                mongo_url=mongo.url,
+                mongo_database=mongo_database,
+                redis_url="none",
+                secret_key="a server key of the test",
+                data=tmp_path,
+                **given,
+            )
             return closing.enter_context(open_rounds(settings, metrics))
 
         yield make
@@ -60,7 +70,7 @@ def survey(stored: Stored) -> Survey:
 
 def age(stored: Stored, *pages: str) -> None:
     """Let these parts of upkeep have been done long ago."""
-    fields = {"at": LONG_AGO} if pages != ("reading",) else {"began": LONG_AGO, "ended": LONG_AGO}
+    fields = {"at": LONG_AGO, "began": LONG_AGO, "ended": LONG_AGO}
     stored.collection("upkeep").update_many({"_id": {"$in": list(pages)}}, {"$set": fields})
 
 
@@ -112,7 +122,7 @@ def test_a_round_does_everything_once(stored: Stored, node: Rounds, metrics: Met
     assert stored.collection("upkeep").find_one({"_id": "sweep"}) == before
 
 
-@pytest.mark.parametrize("page", ["volume", "disks", "sweep", "check", "reading"])
+@pytest.mark.parametrize("page", ["volume", "disks", "sweep", "check", "reading", "lifecycle"])
 def test_what_is_due_again_is_done_again(stored: Stored, node: Rounds, page: str) -> None:
     node.turn()
     before = survey(stored).ended()

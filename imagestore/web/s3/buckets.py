@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from flask import Response
 
+from imagestore.access import acl
+from imagestore.access.owners import HOUSE
+from imagestore.access.safeguards import OWNERSHIPS, takes_acls
 from imagestore.core.errors import BucketExists
 from imagestore.core.image import Bucket, Terms, check_bucket_name
 from imagestore.web.s3.answers import document, empty
 from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error
+from imagestore.web.s3.grants import CANNED_HEADER, HARMLESS, asks_for_list, from_headers
 from imagestore.web.s3.permissions import canonical_id, denied, owner_element, require
 from imagestore.web.s3.xml import Child, malformed, parse, stamp, text_of
 
@@ -78,6 +84,7 @@ def create_bucket(call: Call) -> Response:
     if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
         raise S3Error("NotImplemented", "Object lock implies functionality that is not implemented.")
     region = _read_location(call)
+    documents = _read_safeguards(call, name)
     terms = Terms("any", "off", call.owner, region)
     try:
         call.services.catalog.create_bucket(name, "private", terms=terms)
@@ -89,7 +96,28 @@ def create_bucket(call: Call) -> Response:
         if region != CLASSIC_REGION:
             message = "Your previous request to create the named bucket succeeded and you already own it."
             raise S3Error("BucketAlreadyOwnedByYou", message, BucketName=name) from None
+        return empty(200, Location=f"/{name}")
+    for kind, text in documents.items():
+        call.services.catalog.set_document(name, kind, text)
     return empty(200, Location=f"/{name}")
+
+
+def _read_safeguards(call: Call, name: str) -> dict[str, str]:
+    """What the headers say of ownership and of an access control list, as the bucket will have it."""
+    owner, documents = call.owner or HOUSE, dict[str, str]()
+    told = call.headers.get("x-amz-object-ownership")
+    if told is not None:
+        if told not in OWNERSHIPS:
+            message = "The specified object ownership is not valid"
+            raise S3Error("InvalidArgument", message, ArgumentName="x-amz-object-ownership")
+        documents["ownership"] = told
+    to_be = Bucket(name, "private", datetime.now(UTC), owner=call.owner, documents=documents)
+    if asks_for_list(call) and not takes_acls(to_be) and call.headers.get(CANNED_HEADER) not in HARMLESS:
+        message = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+        raise S3Error("InvalidBucketAclWithObjectOwnership", message, BucketName=name)
+    wanted = from_headers(call, to_be, owner)
+    listed = None if wanted is None else acl.write(wanted, owner)
+    return documents if listed is None else documents | {"acl": listed}
 
 
 def _read_location(call: Call) -> str:

@@ -81,6 +81,8 @@ STATUSES: dict[str, int] = {
     "SignatureDoesNotMatch": 403,
     "SlowDown": 503,
     "TooManyBuckets": 400,
+    "UnexpectedContent": 400,
+    "UnresolvableGrantByEmailAddress": 400,
     "UserKeyMustBeSpecified": 400,
     "XAmzContentSHA256Mismatch": 400,
 }

@@ -27,6 +27,7 @@ from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, open_body, read_document
 from imagestore.web.s3.copies import open_source, read_range, told_of_source
 from imagestore.web.s3.errors import S3Error, of_ours
+from imagestore.web.s3.expiry import abort_headers
 from imagestore.web.s3.payload import checks_of
 from imagestore.web.s3.permissions import owner_element
 from imagestore.web.s3.puts import (
@@ -58,6 +59,7 @@ def create_upload(call: Call) -> Response:
     headers = {"x-amz-checksum-algorithm": CHECKSUM_NAMES[algorithm]} if algorithm else {}
     if upload.checksum_type:
         headers["x-amz-checksum-type"] = upload.checksum_type
+    headers |= abort_headers(bucket, upload)
     children: list[Child] = [("Bucket", bucket.name), ("Key", call.key), ("UploadId", upload.upload_id)]
     return document("InitiateMultipartUploadResult", children, **headers)
 

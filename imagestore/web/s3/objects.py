@@ -12,6 +12,7 @@ from imagestore.web.responses import Representation, Verdict, answer, judge
 from imagestore.web.s3.answers import checksum_headers, content_type, empty, version_headers
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
+from imagestore.web.s3.expiry import expiration_headers
 from imagestore.web.s3.permissions import denied, is_known, require
 
 OVERRIDES = {
@@ -145,6 +146,8 @@ def _headers(call: Call, bucket: Bucket, version: Version) -> dict[str, str]:
     headers |= {name.title(): value for name, value in kept.headers.items()}
     headers |= {f"x-amz-meta-{name}": value for name, value in kept.metadata.items()}
     headers |= version_headers(bucket, version)
+    if call.version_id is None:
+        headers |= expiration_headers(bucket, version)
     if kept.tags:
         headers["x-amz-tagging-count"] = str(len(kept.tags))
     if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and "Range" not in call.headers:

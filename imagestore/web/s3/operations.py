@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from imagestore.web.s3 import (
+    acl,
     attributes,
     buckets,
     copies,
     cors,
     deletions,
+    lifecycle,
     lists,
     multipart,
     objects,
+    policy,
     post,
     puts,
+    safeguards,
     tagging,
     unoffered,
 )
@@ -25,6 +29,23 @@ Operation = tuple[str, Handler]
 UNOFFERED: Operation = ("NotImplemented", unoffered.refuse)
 
 OF_BUCKETS: dict[str, dict[str, Operation]] = {
+    "acl": {"GET": ("GetBucketAcl", acl.get_bucket_acl), "PUT": ("PutBucketAcl", acl.put_bucket_acl)},
+    "policy": {
+        "GET": ("GetBucketPolicy", policy.get_policy),
+        "PUT": ("PutBucketPolicy", policy.put_policy),
+        "DELETE": ("DeleteBucketPolicy", policy.delete_policy),
+    },
+    "policyStatus": {"GET": ("GetBucketPolicyStatus", policy.get_policy_status)},
+    "publicAccessBlock": {
+        "GET": ("GetPublicAccessBlock", safeguards.get_public_access_block),
+        "PUT": ("PutPublicAccessBlock", safeguards.put_public_access_block),
+        "DELETE": ("DeletePublicAccessBlock", safeguards.delete_public_access_block),
+    },
+    "ownershipControls": {
+        "GET": ("GetBucketOwnershipControls", safeguards.get_ownership),
+        "PUT": ("PutBucketOwnershipControls", safeguards.put_ownership),
+        "DELETE": ("DeleteBucketOwnershipControls", safeguards.delete_ownership),
+    },
     "location": {"GET": ("GetBucketLocation", buckets.get_location)},
     "versioning": {
         "GET": ("GetBucketVersioning", buckets.get_versioning),
@@ -37,6 +58,11 @@ OF_BUCKETS: dict[str, dict[str, Operation]] = {
         "GET": ("GetBucketCors", cors.get_cors),
         "PUT": ("PutBucketCors", cors.put_cors),
         "DELETE": ("DeleteBucketCors", cors.delete_cors),
+    },
+    "lifecycle": {
+        "GET": ("GetBucketLifecycleConfiguration", lifecycle.get_lifecycle),
+        "PUT": ("PutBucketLifecycleConfiguration", lifecycle.put_lifecycle),
+        "DELETE": ("DeleteBucketLifecycle", lifecycle.delete_lifecycle),
     },
     "tagging": {
         "GET": ("GetBucketTagging", tagging.get_bucket_tagging),
@@ -79,6 +105,7 @@ OF_OBJECTS: dict[str, dict[str, Operation]] = {
         "PUT": ("PutObjectTagging", tagging.put_object_tagging),
         "DELETE": ("DeleteObjectTagging", tagging.delete_object_tagging),
     },
+    "acl": {"GET": ("GetObjectAcl", acl.get_object_acl), "PUT": ("PutObjectAcl", acl.put_object_acl)},
     "attributes": {"GET": ("GetObjectAttributes", attributes.get_object_attributes)},
     "retention": {"GET": ("GetObjectRetention", unoffered.unlocked)},
     "legal-hold": {"GET": ("GetObjectLegalHold", unoffered.unlocked)},

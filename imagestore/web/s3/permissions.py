@@ -43,8 +43,13 @@ def circumstances_of(call: Call) -> Circumstances:
     """What conditions can ask of the request."""
     if call.circumstances is None:
         incoming = call.request
+
+        def header(name: str) -> str | None:
+            sender = name in ("referer", "user-agent")  # not those that a form has in their place
+            return incoming.headers.get(name) if sender else call.headers.get(name)
+
         call.circumstances = circumstances.read(
-            incoming.remote_addr or "", incoming.is_secure, call.headers.get, call.query
+            incoming.remote_addr or "", incoming.is_secure, header, call.query
         )
     return call.circumstances
 

@@ -15,6 +15,8 @@ from imagestore.web.s3.answers import checksum_headers, empty, version_headers
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, open_body
 from imagestore.web.s3.errors import S3Error
+from imagestore.web.s3.expiry import expiration_headers
+from imagestore.web.s3.grants import acl_of_new
 from imagestore.web.s3.payload import checks_of, content_encoding
 from imagestore.web.s3.tagging import read_tags
 
@@ -45,6 +47,7 @@ def put_object(call: Call) -> Response:
 def written(bucket: Bucket, version: Version) -> Response:
     """200 with what the writer of an object is told of it."""
     headers = {"ETag": f'"{version.etag}"', **checksum_headers(version)}
+    headers |= expiration_headers(bucket, version)
     if bucket.keeps_versions:
         headers |= version_headers(bucket, version)
     return empty(200, headers)
@@ -87,7 +90,7 @@ _UNOFFERED = "A header you provided implies functionality that is not implemente
 
 def read_attributes(call: Call, bucket: Bucket) -> Attributes:
     """What the headers of a PUT, or of an upload's beginning, say of the object. Raises S3Error."""
-    del bucket
+    acl, owner = acl_of_new(call, bucket)
     headers = {
         name: value
         for name in SYSTEM_HEADERS
@@ -101,7 +104,8 @@ def read_attributes(call: Call, bucket: Bucket) -> Attributes:
         headers=headers,
         metadata=read_metadata(call),
         tags=read_tags(call.headers),
-        owner=call.owner,
+        acl=acl,
+        owner=owner,
     )
 
 

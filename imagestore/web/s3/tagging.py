@@ -15,6 +15,7 @@ from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.objects import find
+from imagestore.web.s3.permissions import circumstances_of
 from imagestore.web.s3.xml import malformed, parse, text_of
 
 HEADER = "x-amz-tagging"
@@ -30,8 +31,9 @@ def get_object_tagging(call: Call) -> Response:
 
 
 def put_object_tagging(call: Call) -> Response:
-    bucket, version = find(call, "s3:PutObjectTagging")
     tags = parse_tags(read_document(call))
+    call.circumstances = circumstances_of(call).with_tags(tags)
+    bucket, version = find(call, "s3:PutObjectTagging")
     changed = call.services.objects.set_tags(bucket.name, call.key, version.shown_id, tags)
     return empty(200, version_headers(bucket, changed))
 
@@ -67,7 +69,7 @@ def parse_tags(body: bytes, *, most: int = MAX_OBJECT_TAGS) -> dict[str, str]:
     root = parse(body, "Tagging")
     if root.find("TagSet") is None:
         raise malformed()
-    return _check(
+    return check_tags(
         ((text_of(each, "Key"), text_of(each, "Value")) for each in root.findall("TagSet/Tag")), most
     )
 
@@ -87,10 +89,11 @@ def read_tags(headers: Headers) -> dict[str, str]:
             ArgumentName=HEADER,
             ArgumentValue=given[:200],
         )
-    return _check(pairs, MAX_OBJECT_TAGS)
+    return check_tags(pairs)
 
 
-def _check(pairs: Iterable[tuple[str, str]], most: int) -> dict[str, str]:
+def check_tags(pairs: Iterable[tuple[str, str]], most: int = MAX_OBJECT_TAGS) -> dict[str, str]:
+    """Raises S3Error InvalidTag."""
     tags: dict[str, str] = {}
     for name, value in pairs:
         if name in tags:
