@@ -43,8 +43,8 @@ sub vcl_recv {
     if (req.method != "GET" && req.method != "HEAD") {
         return (pass);
     }
-    # What a credential shows is for its owner alone.
-    if (req.http.Authorization) {
+    # What a credential or a signed URL shows is for its owner alone.
+    if (req.http.Authorization || req.url ~ "[?&]signature=") {
         return (pass);
     }
     # f_auto knows these two; of browsers' many Accept fields four remain.
@@ -57,20 +57,42 @@ sub vcl_recv {
     } else {
         set req.http.Accept = "*/*";
     }
-    # While the service is well, what is stale is served for ten seconds at most; while it is down, for a day.
-    if (std.healthy(req.backend_hint)) {
-        set req.grace = 10s;
+    # What is stale is found for a day. X-Stale: "ask" for the service to be asked first, "give" when it had no answer.
+    if (req.restarts == 0) {
+        unset req.http.X-Stale;
+    }
+    if (req.http.X-Stale == "ask") {
+        set req.grace = 0s;
+    } else {
+        set req.grace = 1d;
     }
     return (hash);
+}
+
+sub vcl_hit {
+    # For ten seconds what is stale is served while it is fetched anew, and for a day while the service is down.
+    if (obj.ttl < -10s && !req.http.X-Stale && std.healthy(req.backend_hint)) {
+        set req.http.X-Stale = "ask";
+        return (restart);
+    }
+}
+
+sub vcl_backend_fetch {
+    unset bereq.http.X-Stale;
 }
 
 sub vcl_backend_response {
     if (beresp.http.Surrogate-Key) {
         set beresp.http.xkey = beresp.http.Surrogate-Key;
     }
-    # An error of the service never replaces a good answer that is still kept.
-    if (beresp.status >= 500 && bereq.is_bgfetch) {
-        return (abandon);
+    # An error of the service never replaces a good answer that is still kept, nor stands in its way.
+    if (beresp.status >= 500) {
+        if (bereq.is_bgfetch) {
+            return (abandon);
+        }
+        set beresp.uncacheable = true;
+        set beresp.ttl = 0s;
+        return (deliver);
     }
     # What must not be stored is passed by the next requests together, not one after the other.
     if (beresp.http.Cache-Control ~ "(?i)(private|no-store)" || beresp.http.Set-Cookie) {
@@ -79,11 +101,21 @@ sub vcl_backend_response {
         set beresp.grace = 0s;
         return (deliver);
     }
+    # That there is no such image is believed for as long as the service says, and no longer.
+    if (beresp.status >= 400) {
+        set beresp.grace = 0s;
+        set beresp.keep = 0s;
+        return (deliver);
+    }
     set beresp.grace = 1d;
     set beresp.keep = 1d;
 }
 
 sub vcl_deliver {
+    if (resp.status >= 500 && req.http.X-Stale == "ask") {
+        set req.http.X-Stale = "give";
+        return (restart);
+    }
     unset resp.http.xkey;
     unset resp.http.Surrogate-Key;
     if (obj.hits > 0) {

@@ -11,6 +11,7 @@ from imagestore.core.urls import find_stray_parameter, parse_delivery
 from imagestore.library.fetch import Outcome
 from imagestore.library.readings import Found
 from imagestore.web import explain, parking, renditions
+from imagestore.web.brevity import shorten
 from imagestore.web.fields import STALE_STATUS, describe, name_status, respond_bodiless
 from imagestore.web.frontdoor import services
 from imagestore.web.renditions import Asked
@@ -59,7 +60,7 @@ def deliver(bucket: str, rest: str) -> Response:
         return renditions.resume(note, g.timings)
     timings = g.timings = Timings(services().tracer)
     g.varies = "f_auto" in rest  # until it is known what that is a part of
-    asked = Asked(parse_delivery(bucket, rest, _as_sent()))
+    asked = g.asked = Asked(parse_delivery(bucket, rest, _as_sent()))
     explained = explain.is_wanted()
     found = _resolve(asked, timings)
     if explained:
@@ -135,6 +136,8 @@ def _tell_source(response: Response) -> Response:
         return response
     if response.status_code >= 400:
         response.headers.setdefault("Cache-Status", FAILED_STATUS)
+        if "asked" in g:
+            shorten(response, g.asked)
     if "timings" in g and (measured := g.timings.header()):
         response.headers["Server-Timing"] = measured
     if response.status_code in (200, 206, 304) and "parked" not in g and not explain.is_wanted():

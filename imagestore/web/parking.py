@@ -13,7 +13,7 @@ from imagestore.core.parking import PARK, RESUMED
 
 T = TypeVar("T")
 
-_CARRIED = ("began", "request_id", "principal", "timings", "varies")
+_CARRIED = ("asked", "began", "request_id", "principal", "timings", "varies")
 """What is known of a request by then, in Flask's `g`."""
 
 

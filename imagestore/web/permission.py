@@ -36,6 +36,14 @@ class Permission:
         self.open = not reveals
         self.fleeting = False
 
+    @property
+    def open_bucket(self) -> Bucket | None:
+        """The bucket, if everybody may have whatever is in it, and know what is not."""
+        bucket = self._bucket
+        if bucket is None or hinges_on_objects(bucket) or not is_open(Action.GET_OBJECT, bucket):
+            return None
+        return bucket
+
     def admit(self, bucket: Bucket) -> None:
         """Before the image is looked at, so that who may nothing in the bucket learns nothing of what is in
         it; nothing is decided yet where an object has a say."""
