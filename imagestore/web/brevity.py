@@ -32,4 +32,3 @@ def shorten(response: Response, asked: Asked) -> None:
     grounds += [transformation_ground(bucket.name, name, 0) for name in wanted.names()]
     for name, value in services().settings.surrogate_headers.write(ground.name for ground in grounds):
         response.headers[name] = value
-
