@@ -15,7 +15,7 @@ from imagestore.access.signed import Refusal
 from imagestore.core.image import Version
 from imagestore.core.telemetry import Timings
 from imagestore.library.objects import Put
-from imagestore.web.s3.answers import checksum_headers, document, empty, quoted, version_headers
+from imagestore.web.s3.answers import checksum_headers, empty, quoted, version_headers
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
@@ -25,6 +25,7 @@ from imagestore.web.s3.payload import CHECKSUM, checks_of
 from imagestore.web.s3.puts import META, check_key, read_attributes, refuse_unoffered
 from imagestore.web.s3.tagging import HEADER as TAGGING
 from imagestore.web.s3.tagging import parse_tags
+from imagestore.web.s3.xml import render_plain
 
 FILENAME = "${filename}"
 RENAMED = {"acl": "x-amz-acl"}
@@ -135,8 +136,9 @@ def _answer(call: Call, form: Form, version: Version, headers: dict[str, str]) -
     if status != "201":
         return empty(200 if status == "200" else 204, headers, Location=location)
     children = [("Location", location), ("Bucket", version.bucket), ("Key", version.key)]
-    response = document("PostResponse", [*children, ("ETag", headers["ETag"])], **headers, Location=location)
-    response.status_code = 201
+    body = render_plain("PostResponse", [*children, ("ETag", headers["ETag"])])
+    response = Response(body, 201, content_type="application/xml")
+    response.headers.update(headers | {"Location": location})
     return response
 
 
