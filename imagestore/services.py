@@ -179,7 +179,6 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
         lifecycle=_open_lifecycle(settings, mongo, tier),
         renditions=Renditions(mongo),
-        partwise=Partwise(mongo),
         fsck=fsck,
         reader=Reader(fsck, diary, "reading"),
         alerts=Alerts(settings.alert_disk_used, settings.alert_days_left, post, settings.public_url),

@@ -17,9 +17,11 @@ from typing import NamedTuple, TypeVar
 
 from imagestore.core.telemetry import Progress, SilentProgress
 from imagestore.library.chunks import check_chunks
+from imagestore.library.remnants import lone_chunks, lone_parts
 from imagestore.library.upkeep import GRACE, Depth, Finding, Kind, Pace, Tally, ago
 from imagestore.store.chunks import ChunkRecord
 from imagestore.store.inventory import ClaimRecord, FileRecord, Inventory, NameRecord, VersionRecord
+from imagestore.store.leftovers import PartRecord
 
 SECOND_LOOK = 0.3
 """Seconds between the two looks: far longer than the steps of a deletion are apart."""
@@ -86,6 +88,7 @@ class Fsck:
         for owners in inventory.chunks.numbers():
             pace.take(0)
             yield Part(0, "chunks", _twice(list(owners), self._check_owners, list))
+        yield from self._check_parts(pace)
         for claims in pace.slices(inventory.claims()):
             again_claims = _by_key(inventory.find_claims, lambda each: each.digest)
             yield Part(len(claims), "claims", _twice(claims, self._check_claims, again_claims))
@@ -95,6 +98,29 @@ class Fsck:
         for names in pace.slices(inventory.names()):
             again_names = _by_key(inventory.find_names, lambda each: each.name)
             yield Part(len(names), "images", _twice(names, self._check_names, again_names))
+
+    def _check_parts(self, pace: Pace) -> Iterator[Part]:
+        """What uploads in parts left behind. The bytes of those that are open are checked when they end."""
+        leftovers = self._inventory.leftovers
+
+        def check(page: Sequence[PartRecord]) -> Found[PartRecord]:
+            return [
+                (part, Finding(Kind.PART_ORPHANED, removal.what, removal.detail))
+                for part, removal in lone_parts(leftovers, page)
+            ]
+
+        def check_owners(page: Sequence[str]) -> Found[str]:
+            return [
+                (file_id, Finding(Kind.PART_CHUNKS_ORPHANED, removal.what, removal.detail))
+                for file_id, removal in lone_chunks(leftovers, page, self._grace)
+            ]
+
+        for parts in pace.slices(leftovers.parts()):
+            again = _by_key(leftovers.find_parts, lambda each: each.file_id)
+            yield Part(len(parts), "parts", _twice(parts, check, again))
+        for owners in leftovers.chunks.numbers():
+            pace.take(0)
+            yield Part(0, "chunks", _twice(list(owners), check_owners, list))
 
     def read_blobs(self, depth: Depth, pace: Pace, *, after: str = "") -> Iterator[Part]:
         """The chunks of every blob in use, file by file by their ids, from behind the id `after` on."""

@@ -28,10 +28,9 @@ from imagestore.library.reading import Reader
 from imagestore.library.survey import CheckPage, Survey, SweepPage, write
 from imagestore.library.surveyor import Surveyor
 from imagestore.library.sweep import Sweep
-from imagestore.library.upkeep import GRACE, Depth, Finding, Pace, Severity
+from imagestore.library.upkeep import Depth, Finding, Pace, Severity
 from imagestore.store.diary import Diary
 from imagestore.store.leases import Lease
-from imagestore.store.partwise import Partwise
 from imagestore.store.renditions import Renditions
 
 log = logging.getLogger(__name__)
@@ -44,9 +43,6 @@ LEASE_SECONDS = 60.0
 
 READING_EVERY = timedelta(days=7)
 """From the begin of one reading of all blobs to that of the next."""
-
-UPLOADS_LAST = timedelta(days=7)
-"""From the begin of an upload in parts, until it is given up."""
 
 COUNT_SHARE = 0.1
 """The part of the time for which a count keeps the database busy."""
@@ -78,7 +74,6 @@ class Parts:
     sweep: Sweep
     lifecycle: Lifecycle
     renditions: Renditions
-    partwise: Partwise
     fsck: Fsck
     reader: Reader
     alerts: Alerts
@@ -244,8 +239,6 @@ class Rounds:
         pace = self._pace()
         taken = self._parts.sweep.run(pace=pace).taken
         for documents in self._parts.renditions.sweep(self._schedule.renditions_bytes):
-            pace.take(documents)
-        for documents in self._parts.partwise.sweep(UPLOADS_LAST, GRACE):
             pace.take(documents)
         took = round(time.monotonic() - began, 3)
         write(self._parts.diary, "sweep", SweepPage(datetime.now(UTC), took, dict(taken.counts), taken.size))

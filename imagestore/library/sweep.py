@@ -36,6 +36,10 @@ can have it. No upload gets that number again.
 Tombstones keep numbers from being given out twice. When one is a day old, no cache has anything of the name;
 when its last number is an hour past, the clock, from which the next number is taken, is beyond it.
 
+Uploads in parts are given up, or forgotten if they have ended, a week after they began. A part whose upload
+is not open goes at once, since no upload is opened again; chunks of a part that is not there go when the
+newest of them is older than the grace period.
+
 A sweep that is cut short leaves only what the next one finds: run it again, and it goes on from there.
 """
 
@@ -46,10 +50,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from imagestore.core.telemetry import Progress, SilentProgress
+from imagestore.library import remnants
 from imagestore.library.fsck import show, unpointed
 from imagestore.library.upkeep import GRACE, Pace, Removal, Taken, Tally, ago
 from imagestore.store.documents import Documents
 from imagestore.store.inventory import ClaimRecord, FileRecord, Inventory, NameRecord, VersionRecord
+from imagestore.store.leftovers import PartRecord, UploadRecord
 from imagestore.store.removals import Removals
 from imagestore.store.shapes import TOMBSTONE_AGE
 
@@ -61,7 +67,7 @@ class Step:
     """One step of a plan: what it removes, and the record that it was planned from."""
 
     removal: Removal
-    record: VersionRecord | ClaimRecord | FileRecord | NameRecord | str
+    record: VersionRecord | ClaimRecord | FileRecord | NameRecord | UploadRecord | PartRecord | str
 
 
 @dataclass(slots=True)
@@ -125,6 +131,8 @@ class Sweep:
                 if step != last:  # a file may go on in the next page
                     yield step
                 last = step
+        for removal, record in remnants.plan(self._inventory.leftovers, pace, self._grace):
+            yield Step(removal, record)
         for names in pace.slices(self._inventory.names()):
             yield from self._plan_tombstones(names)
 
@@ -149,6 +157,8 @@ class Sweep:
                 return removals.drop_extra_chunks(record.file_id, record.chunks)
             case Taken.TOMBSTONE, NameRecord():
                 return removals.drop_tombstone(record)
+            case Taken.UPLOAD | Taken.PART | Taken.PART_CHUNKS, UploadRecord() | PartRecord() | str():
+                return remnants.take(self._inventory.leftovers, record)
         raise ValueError(f"no step of a plan: {step}")
 
     def _drop_version(self, record: VersionRecord) -> bool:

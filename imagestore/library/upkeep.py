@@ -58,6 +58,8 @@ class Kind(StrEnum):
     INDEX_MISSING = "index_missing"
     CHUNK_EXTRA = "chunk_extra"
     CHUNKS_ORPHANED = "chunks_orphaned"
+    PART_ORPHANED = "part_orphaned"
+    PART_CHUNKS_ORPHANED = "part_chunks_orphaned"
     FILE_ORPHANED = "file_orphaned"
     BLOB_UNNAMED = "blob_unnamed"
     VERSION_UNPOINTED = "version_unpointed"
@@ -75,6 +77,8 @@ _SEVERITIES = {
     Kind.INDEX_MISSING: Severity.REPAIRABLE,
     Kind.CHUNK_EXTRA: Severity.WASTE,
     Kind.CHUNKS_ORPHANED: Severity.WASTE,
+    Kind.PART_ORPHANED: Severity.WASTE,
+    Kind.PART_CHUNKS_ORPHANED: Severity.WASTE,
     Kind.FILE_ORPHANED: Severity.WASTE,
     Kind.BLOB_UNNAMED: Severity.WASTE,
     Kind.VERSION_UNPOINTED: Severity.WASTE,
@@ -101,6 +105,9 @@ class Taken(StrEnum):
     CHUNKS = "chunks"
     EXTRA_CHUNKS = "extra_chunks"
     TOMBSTONE = "tombstone"
+    UPLOAD = "upload"
+    PART = "part"
+    PART_CHUNKS = "part_chunks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,9 @@ class ChunkRecord:
 class Chunks:
     """Nothing stays open between two pages. All raise StoreUnavailable."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, collection: str = "blobs.chunks") -> None:
         self._mongo = mongo
-        self._chunks = mongo.collection("blobs.chunks")
+        self._chunks = mongo.collection(collection)
 
     def numbers(self) -> Iterator[dict[str, list[float]]]:
         """The numbers of all chunks by file id, from the index alone. A file may go on in the next page."""
@@ -98,6 +98,19 @@ class Chunks:
             )
         made = newest["_id"] if newest and isinstance(newest["_id"], ObjectId) else ObjectId(file_id)
         return made.generation_time
+
+    def drop(self, file_id: str) -> bool:
+        """Remove all chunks of a file, a batch at a time, so that none outlasts its deadline."""
+        dropped = False
+        while True:
+            with self._mongo.reading():
+                found = self._chunks.find({"files_id": ObjectId(file_id)}, {"_id": 1}).sort("n", ASCENDING)
+                batch = [each["_id"] for each in found.limit(SIZE_PAGE)]
+            if not batch:
+                return dropped
+            with self._mongo.writing():
+                self._chunks.delete_many({"_id": {"$in": batch}})
+            dropped = True
 
 
 _SIZE = {"$cond": [{"$eq": [{"$type": "$data"}, "binData"]}, {"$binarySize": "$data"}, -1]}

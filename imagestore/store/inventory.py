@@ -12,6 +12,7 @@ from pymongo import ASCENDING
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.store.chunks import LEAST_FILE_ID, Chunks, object_ids
+from imagestore.store.leftovers import Leftovers
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.shapes import is_pointing, read_blob
 
@@ -89,6 +90,7 @@ class Inventory:
 
     def __init__(self, mongo: Mongo) -> None:
         self.chunks = Chunks(mongo)
+        self.leftovers = Leftovers(mongo)
         self._mongo = mongo
         self._files = mongo.collection("blobs.files")
         self._claims = mongo.collection("claims")
@@ -99,7 +101,7 @@ class Inventory:
         """About how many documents each collection has."""
         found = {}
         with self._mongo.reading():
-            for name in ("claims", "versions", "images", "blobs.files", "blobs.chunks"):
+            for name in ("claims", "versions", "images", "parts.files", "blobs.files", "blobs.chunks"):
                 found[name] = self._mongo.collection(name).estimated_document_count()
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from bson import Binary, ObjectId
@@ -195,43 +195,6 @@ class Partwise:
             with self._mongo.writing():
                 self._files.delete_many({"_id": {"$in": ids}})
             self._drop_chunks(ids)
-
-    def sweep(self, expiry: timedelta, grace: timedelta) -> Iterator[int]:
-        """Give up what was begun longer than `expiry` ago, and take away what belongs to nothing that is
-        open.
-
-        So long it is remembered what has ended, for who asks again. Yields how many documents were looked at.
-        """
-        now = datetime.now(UTC)
-        with self._mongo.writing():
-            self._uploads.delete_many({"begun": {"$lt": now - expiry}})
-        for files in self._pages("parts.files", {}):
-            ids = {each["metadata"]["upload"] for each in files}
-            with self._mongo.reading():
-                found = self._uploads.find({"_id": {"$in": list(ids)}, "done": None}, {"_id": 1})
-                waste = ids - {each["_id"] for each in found}
-            for each in waste:
-                self.drop_parts(each)
-            yield len(files)
-        young = ObjectId.from_datetime(now - grace)
-        for chunks in self._pages("parts.chunks", {"n": 0, "files_id": {"$lt": young}}):
-            owners = {each["files_id"] for each in chunks}
-            with self._mongo.reading():
-                found = self._files.find({"_id": {"$in": list(owners)}}, {"_id": 1})
-                lost = owners - {each["_id"] for each in found}
-            self._drop_chunks(lost)
-            yield len(chunks)
-
-    def _pages(self, collection: str, wanted: Document) -> Iterator[list[Document]]:
-        last, fields = ObjectId("0" * 24), {"metadata.upload": 1, "files_id": 1}
-        while True:
-            with self._mongo.reading():
-                rows = self._mongo.collection(collection).find(wanted | {"_id": {"$gt": last}}, fields)
-                found = list(rows.sort("_id", ASCENDING).limit(PAGE))
-            if not found:
-                return
-            yield found
-            last = found[-1]["_id"]
 
     def _drop_chunks(self, file_ids: Iterable[ObjectId]) -> None:
         for each in file_ids:

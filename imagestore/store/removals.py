@@ -5,15 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bson import ObjectId
-from pymongo import ASCENDING
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.image import Version
+from imagestore.store.chunks import Chunks
 from imagestore.store.inventory import ClaimRecord, NameRecord
 from imagestore.store.mongo import Document, Mongo
-
-DELETE_BATCH = 256
 
 
 class Removals:
@@ -166,15 +164,7 @@ class Removals:
             return self._claims.find_one({"file_id": ObjectId(file_id)}, {"_id": 1}) is not None
 
     def _drop_all_chunks(self, file_id: ObjectId) -> None:
-        """A batch at a time, so that no deletion of a large file outlasts its deadline."""
-        while True:
-            with self._mongo.reading():
-                found = self._chunks.find({"files_id": file_id}, {"_id": 1}).sort("n", ASCENDING)
-                batch = [each["_id"] for each in found.limit(DELETE_BATCH)]
-            if not batch:
-                return
-            with self._mongo.writing():
-                self._chunks.delete_many({"_id": {"$in": batch}})
+        Chunks(self._mongo).drop(str(file_id))
 
 
 def _exactly(claim: ClaimRecord) -> Document:

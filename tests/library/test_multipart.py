@@ -7,7 +7,7 @@ import itertools
 import random
 import resource
 from base64 import b64decode, b64encode
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -36,9 +36,10 @@ from imagestore.core.objects import Attributes
 from imagestore.core.telemetry import Timings
 from imagestore.library.listing import Wanted
 from imagestore.library.objects import Copy
-from imagestore.store.partwise import Partwise
+from imagestore.library.upkeep import Kind
 from tests import pictures
 from tests.library.conftest import BUCKET, House
+from tests.library.stored import Stored
 from tests.library.test_objects import ANY, Shop, shop_find, terms_of_s3
 from tests.store.samples import all_at_once
 
@@ -342,15 +343,35 @@ def test_a_bucket_of_the_same_name_has_no_uploads_of_the_old_one(bench: Bench) -
 
 def test_upkeep_takes_what_belongs_to_nothing_that_is_open(bench: Bench) -> None:
     mongo = bench.shop.house.services.mongo
-    partwise, none, long = Partwise(mongo), timedelta(0), timedelta(days=7)
-    upload = bench.begin()
-    part = bench.put(upload, 1, PARTS[0])
-    mongo.collection("parts.chunks").insert_one({"files_id": ObjectId("0" * 24), "n": 0, "data": b"x"})
-    list(partwise.sweep(long, none))
+    mongo.ensure_indexes()
+    stored, uploads = Stored(mongo), mongo.collection("uploads")
+    upload, other = bench.begin(), bench.begin()
+    part, lone = bench.put(upload, 1, PARTS[0]), bench.put(other, 7, PARTS[0])
+    chunk = {"files_id": ObjectId("0" * 24), "n": 0, "data": b"x"}
+    mongo.collection("parts.chunks").insert_one(chunk | {"_id": ObjectId("0" * 24)})
+    mongo.collection("parts.chunks").insert_one({"files_id": ObjectId("1" * 24), "n": 0, "data": b"x"})
+    uploads.delete_one({"_id": other.upload_id})
+    hour = timedelta(hours=1)
+    assert stored.kinds(grace=hour) == {Kind.PART_ORPHANED: 1, Kind.PART_CHUNKS_ORPHANED: 1}
+    assert stored.gc(grace=hour, dry_run=True).planned.counts == {"part": 1, "part_chunks": 1}
+    swept = stored.gc(grace=hour)
+    assert (swept.taken.counts, swept.taken.size, swept.kept) == ({"part": 1, "part_chunks": 1}, lone.size, 0)
     assert bench.multipart.parts(upload) == ([part], False)
-    assert mongo.collection("parts.chunks").count_documents({"files_id": ObjectId("0" * 24)}) == 0
-    list(partwise.sweep(none, none))
+    assert stored.gc().taken.counts == {"part_chunks": 1}
+    assert stored.kinds() == {}
+    uploads.update_one({"_id": upload.upload_id}, {"$set": {"begun": datetime.now(UTC) - timedelta(days=8)}})
+    assert stored.gc().taken.counts == {"upload": 1, "part": 1}
     assert [bench.rows(name) for name in ("uploads", "parts.files", "parts.chunks")] == [0, 0, 0]
+
+
+def test_an_upload_that_has_ended_is_remembered_and_its_parts_are_waste(bench: Bench) -> None:
+    mongo = bench.shop.house.services.mongo
+    mongo.ensure_indexes()
+    stored, upload = Stored(mongo), bench.begin()
+    bench.put(upload, 1, PARTS[0])
+    mongo.collection("uploads").update_one({"_id": upload.upload_id}, {"$set": {"done": "x"}})
+    assert stored.gc().taken.counts == {"part": 1}
+    assert bench.rows("uploads") == 1
 
 
 class Zeros:
