@@ -128,8 +128,9 @@ class Replayer:
 
     def admit(self, host: bytes) -> None:
         """The application answers to that name."""
-        if len(self._hosts) < MOST_HOSTS:
-            self._hosts.add(host)
+        if len(self._hosts) >= MOST_HOSTS and host not in self._hosts:
+            self._hosts.clear()  # who makes names up must not keep those out that are used
+        self._hosts.add(host)
 
     def stale(self, target: bytes, accept_class: str, now: float) -> Refusal | None:
         """An answer of before, in full, for want of a new one: none of what is known to have changed since,
