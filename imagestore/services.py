@@ -169,6 +169,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
         read_timeout=UPKEEP_TIMEOUT,
     )
     tier = _open_tier(settings, _keys(settings).derive("cache"), metrics)
+    hook = open_hook(settings, metrics)
     inventory, diary = Inventory(mongo), Diary(mongo)
     grace = timedelta(seconds=settings.upkeep_grace)
     fsck = Fsck(inventory, grace=grace)
@@ -177,7 +178,7 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
     parts = Parts(
         surveyor=Surveyor(Census(mongo), Disks(settings.mongo_url, settings.mongo_database), diary),
         sweep=Sweep(inventory, Removals(mongo), Documents(mongo), grace=grace),
-        lifecycle=_open_lifecycle(settings, mongo, tier),
+        lifecycle=_open_lifecycle(settings, mongo, tier, hook),
         renditions=Renditions(mongo),
         fsck=fsck,
         reader=Reader(fsck, diary, "reading"),
@@ -195,14 +196,16 @@ def open_rounds(settings: Settings, metrics: Metrics) -> Iterator[Rounds]:
     try:
         yield Rounds(parts, schedule)
     finally:
+        if hook is not None:
+            hook.close()
         tier.close()
         mongo.close()
 
 
-def _open_lifecycle(settings: Settings, mongo: Mongo, tier: Tier) -> Lifecycle:
+def _open_lifecycle(settings: Settings, mongo: Mongo, tier: Tier, hook: PurgeHook | None) -> Lifecycle:
     documents = Documents(mongo)
     bulletin = Bulletin(tier, open_generations(settings), settings.redis_url)
-    aliases = Aliases(tier, bulletin, settings.alias_ttl, settings.stale_ttl)
+    aliases = Aliases(tier, bulletin, settings.alias_ttl, settings.stale_ttl, hook)
     purge = Purge(documents, aliases, Renditions(mongo), Variants(tier))
     deletions = Deletions(Stored(mongo, documents), aliases, purge, Repeats(documents, aliases))
     return Lifecycle(

@@ -16,6 +16,7 @@ from imagestore.core.metrics import LIFECYCLE_ENDED, Metrics
 from imagestore.core.objects import Attributes, Marker
 from imagestore.library.listing import Wanted
 from imagestore.library.objects import Put
+from imagestore.library.purgehook import PurgeHook
 from imagestore.library.rounds import Rounds
 from imagestore.services import open_rounds
 from imagestore.store.histories import Histories
@@ -92,6 +93,27 @@ def test_objects_end_for_every_cache(ruled: Ruled) -> None:
     with pytest.raises(ImageNotFound):
         ruled.house.find("old/a", bucket=NAME)
     assert ruled.ended("object") == 3
+
+
+def test_a_cache_before_the_service_is_told_too(
+    open_house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = list[str]()
+    monkeypatch.setattr(PurgeHook, "drop", lambda _, names: dropped.extend(names))
+    house, metrics = open_house(), Metrics()
+    house.services.mongo.ensure_indexes()
+    settings = replace(
+        house.services.settings,
+        lifecycle_day_seconds=1.0,
+        purge_hook="http://127.0.0.1:9/",
+        purge_hook_form="json",
+    )
+    with open_rounds(settings, metrics) as rounds:
+        ruled = Ruled(house, rounds, metrics)
+        ruled.make("off", rule(days=1))
+        ruled.put("a")
+        ruled.await_keys()
+    assert f"image/{NAME}/a" in dropped
 
 
 def test_where_versions_are_kept_a_marker_follows_the_object(ruled: Ruled) -> None:
