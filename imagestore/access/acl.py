@@ -163,7 +163,17 @@ def read(text: str | None, owner: str) -> Acl:
     """The list that was kept, of what that owner owns."""
     if text is None:
         return own(owner)
-    return tuple(Grant(grantee, permission, is_group) for grantee, permission, is_group in json.loads(text))
+    try:
+        return tuple(_grant(*each) for each in json.loads(text))
+    except (ValueError, TypeError):
+        return own(owner)  # what nobody can read gives nothing to others
+
+
+def _grant(grantee: str, permission: str, is_group: bool) -> Grant:
+    known = next((each for each in PERMISSIONS if each == permission), None)
+    if known is None:
+        raise ValueError(permission)
+    return Grant(str(grantee), known, bool(is_group))
 
 
 def grants(acl: Acl, principal: Principal, permission: Permission, *, ignore_public: bool) -> bool:

@@ -46,7 +46,7 @@ _OPENED = frozenset({Action.GET_OBJECT, Action.GET_OBJECT_VERSION})
 """What a bucket's visibility opens to everybody."""
 
 _OF_POLICIES = frozenset({Action.GET_BUCKET_POLICY, Action.PUT_BUCKET_POLICY, Action.DELETE_BUCKET_POLICY})
-"""What a policy cannot take from who owns its bucket, lest nobody can undo it."""
+"""What a policy can neither take from who owns its bucket, lest nobody can undo it, nor give to others."""
 
 _BY_LISTS_ALONE = frozenset({"READ", "WRITE"})
 _ALWAYS_OWN = frozenset(
@@ -126,9 +126,11 @@ def rule(
         return Ruling.VISIBLE
     if _owns(principal, action, bucket, attributes):
         return Ruling.OWN
-    if verdict in ("allow", "allow all") and not _is_restricted(principal, bucket):
-        allowed = verdict == "allow all" or _is_bounded(principal, action, bucket)
-        return Ruling.POLICY if allowed else Ruling.NOTHING
+    if action in _OF_POLICIES:
+        return Ruling.NOTHING
+    allowed = verdict == "allow all" or (verdict == "allow" and _is_bounded(principal, action, bucket))
+    if allowed and not _is_restricted(principal, bucket):
+        return Ruling.POLICY
     permission = action.permission
     granted = permission is not None and _is_granted(principal, action, permission, bucket, attributes)
     return Ruling.LIST if granted else Ruling.NOTHING

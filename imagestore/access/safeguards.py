@@ -29,6 +29,7 @@ class PublicAccessBlock:
 
 
 NOTHING_BLOCKED = PublicAccessBlock()
+_ALL_BLOCKED = PublicAccessBlock(True, True, True, True)
 
 
 def block_of(bucket: Bucket) -> PublicAccessBlock:
@@ -64,4 +65,7 @@ def object_owner(bucket: Bucket, attributes: Attributes | None) -> str:
 
 @lru_cache(maxsize=64)
 def _read(text: str) -> PublicAccessBlock:
-    return PublicAccessBlock(**json.loads(text))
+    try:
+        return PublicAccessBlock(**json.loads(text))
+    except (ValueError, TypeError):
+        return _ALL_BLOCKED  # nobody can tell which was meant
