@@ -10,9 +10,11 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 
 from tests.service import Service, running_service
+from tests.web.s3.people import People, Person, hire
 
 REGION = "us-east-1"
 
@@ -62,3 +64,19 @@ def browser(s3_service: Service) -> Iterator[httpx.Client]:
     """One that signs nothing."""
     with httpx.Client(base_url=s3_service.s3_url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def people(s3_service: Service, open_s3: Callable[..., Any]) -> Iterator[People]:
+    root = Person(
+        open_s3(), httpx.Client(base_url=s3_service.url, auth=(s3_service.access_key, s3_service.secret))
+    )
+    found = People(
+        root,
+        hire(s3_service, open_s3, f"ann-{secrets.token_hex(3)}"),
+        hire(s3_service, open_s3, f"bob-{secrets.token_hex(3)}"),
+        Person(open_s3(signature_version=UNSIGNED), httpx.Client(base_url=s3_service.url)),
+    )
+    yield found
+    for each in found:
+        each.web.close()
