@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl, unquote
+
+from imagestore.access.patterns import Values
+from imagestore.access.principals import Principal
+from imagestore.access.statements import arn_of
+from imagestore.core.objects import Attributes
 
 _OF_QUERY = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
 _VERSION_ID = "s3:versionid"
@@ -68,6 +74,30 @@ def read(address: str, secure: bool, header: Header, query: Mapping[str, str] | 
         if tagging:
             told |= _of_tags(dict(parse_qsl(tagging, keep_blank_values=True)))
     return Circumstances(address, secure, header("referer"), header("user-agent"), told)
+
+
+def values_of(principal: Principal, circumstances: Circumstances, attributes: Attributes | None) -> Values:
+    """What a request says for the keys of conditions, its sender and what it is about included."""
+    now = datetime.now(UTC)
+    told: dict[str, str | None] = {
+        "aws:currenttime": now.isoformat(timespec="seconds"),
+        "aws:epochtime": str(int(now.timestamp())),
+        "aws:securetransport": "true" if circumstances.secure else "false",
+        "aws:sourceip": circumstances.address or None,
+        "aws:referer": circumstances.referer,
+        "aws:useragent": circumstances.user_agent,
+        "aws:principaltype": "Anonymous" if principal.is_stranger else "User",
+        "aws:userid": principal.access_key or "anonymous",
+        "aws:username": principal.access_key,
+        "aws:principalaccount": principal.owner or None,
+        "aws:principalarn": None if principal.is_stranger else arn_of(principal),
+    }
+    tags: Mapping[str, str] = attributes.tags if attributes is not None else {}
+    return {
+        **circumstances.told,
+        **{name: (value,) for name, value in told.items() if value is not None},
+        **{f"s3:existingobjecttag/{name}": (value,) for name, value in tags.items()},
+    }
 
 
 def _of_tags(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

@@ -7,20 +7,17 @@ public.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from imagestore.access import acl, policy
 from imagestore.access.actions import SCOPES, Action, Permission
-from imagestore.access.circumstances import NOWHERE, Circumstances
+from imagestore.access.circumstances import NOWHERE, Circumstances, values_of
 from imagestore.access.conditions import Malformed
-from imagestore.access.patterns import Values
 from imagestore.access.policy import Policy, Verdict
 from imagestore.access.principals import STRANGER, Principal
 from imagestore.access.rulings import Ruling
 from imagestore.access.safeguards import block_of, object_owner, owner_of, takes_acls
-from imagestore.access.statements import Statement, arn_of
+from imagestore.access.statements import Statement
 from imagestore.core.errors import Forbidden, Unauthenticated
 from imagestore.core.image import Bucket
 from imagestore.core.objects import Attributes
@@ -260,7 +257,7 @@ def _verdict(
     if told is None:
         return None
     return told.judge(
-        principal, action, _resource(bucket, key), lambda: _values(principal, circumstances, attributes)
+        principal, action, _resource(bucket, key), lambda: values_of(principal, circumstances, attributes)
     )
 
 
@@ -276,26 +273,3 @@ def _policy(bucket: Bucket) -> Policy | None:
 
 def _resource(bucket: Bucket, key: str | None) -> str:
     return bucket.name if key is None else f"{bucket.name}/{key}"
-
-
-def _values(principal: Principal, circumstances: Circumstances, attributes: Attributes | None) -> Values:
-    now = datetime.now(UTC)
-    told: dict[str, str | None] = {
-        "aws:currenttime": now.isoformat(timespec="seconds"),
-        "aws:epochtime": str(int(now.timestamp())),
-        "aws:securetransport": "true" if circumstances.secure else "false",
-        "aws:sourceip": circumstances.address or None,
-        "aws:referer": circumstances.referer,
-        "aws:useragent": circumstances.user_agent,
-        "aws:principaltype": "Anonymous" if principal.is_stranger else "User",
-        "aws:userid": principal.access_key or "anonymous",
-        "aws:username": principal.access_key,
-        "aws:principalaccount": principal.owner or None,
-        "aws:principalarn": None if principal.is_stranger else arn_of(principal),
-    }
-    tags: Mapping[str, str] = attributes.tags if attributes is not None else {}
-    return {
-        **circumstances.told,
-        **{name: (value,) for name, value in told.items() if value is not None},
-        **{f"s3:existingobjecttag/{name}": (value,) for name, value in tags.items()},
-    }
