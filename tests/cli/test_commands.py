@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -155,6 +157,24 @@ def test_credentials_are_made_listed_and_revoked(run, service: Service, bucket: 
     assert made["secret"] not in listed
     assert run("credential", "revoke", made["access_key"]).exit_code == 0
     assert made["access_key"] not in run("credential", "ls").stdout
+
+
+def test_credentials_have_owners_with_canonical_ids(run) -> None:
+    canonical = hashlib.sha256(b"the-shop").hexdigest()
+    created = run("credential", "create", "--scope", "write", "--owner", "the-shop").stdout
+    access_key = re.search(r"^access key\s+(\S+)$", created, re.MULTILINE)
+    assert access_key
+    assert re.search(rf"^owner\s+the-shop\ncanonical id\s+{canonical}$", created, re.MULTILINE)
+    listed = run("credential", "ls").stdout
+    assert re.search(rf"^{access_key[1]} .* the-shop\s+{canonical}\s*$", listed, re.MULTILINE)
+    own = json.loads(run("credential", "create", "--scope", "write", "--json").stdout)
+    assert own["owner"] == own["access_key"]
+    assert own["canonical_id"] == hashlib.sha256(own["access_key"].encode()).hexdigest()
+    refused = run("credential", "create", "--scope", "write", "--owner", "not a name")
+    assert refused.exit_code
+    assert "cannot name an owner" in refused.stderr
+    for each in (access_key[1], own["access_key"]):
+        run("credential", "revoke", each)
 
 
 @pytest.fixture
