@@ -4,6 +4,7 @@ SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
+    "Cache-Control": "private, no-store",
 }
-"""What no view says otherwise: nothing of an answer runs, nobody guesses its type, nobody keeps it."""
+"""What no view says otherwise: nothing of an answer runs, nobody guesses its type, nobody keeps it. The
+`private` is for those who heed no other word, as Fastly does, and would keep what a credential was shown."""

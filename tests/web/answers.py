@@ -33,5 +33,5 @@ def check_error(answer: httpx.Response, status: int, code: str) -> None:
 def check_headers(answer: httpx.Response) -> None:
     """What the front door puts on every answer."""
     assert {name: answer.headers[name] for name in SAFE} == SAFE
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", answer.headers["X-Request-Id"])

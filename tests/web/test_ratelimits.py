@@ -54,7 +54,7 @@ def ask(service: Service, path: str, address: str, auth=None, method: str = "GET
 def check_limited(answer: httpx.Response) -> None:
     check_error(answer, 429, "rate_limited")
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "private, no-store"
     assert f"{answer.headers['Retry-After']} seconds" in answer.json()["error"]["message"]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from imagestore.core.headers import SAFE_HEADERS
 from imagestore.web.brevity import BRIEF
 from tests import pictures
 from tests.rules.tables import make_app
@@ -35,7 +36,7 @@ def check_safe(answer: httpx.Response, path: str = "") -> None:
         expected["content-security-policy"] = policy
     assert {name: fields.get(name) for name in SAFE} == expected, (path, answer.status_code)
     brief = answer.status_code in (404, 422) and "access-control-allow-origin" in fields  # of delivery
-    allowed = {"no-store", *([BRIEF] if brief else [])}
+    allowed = {SAFE_HEADERS["Cache-Control"], *([BRIEF] if brief else [])}
     assert fields["cache-control"] in allowed or answer.is_success or answer.status_code == 304
     kind = fields.get("content-type")
     if answer.status_code in (204, 304) or not kind:
