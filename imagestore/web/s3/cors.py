@@ -34,7 +34,7 @@ def get_cors(call: Call) -> Response:
 
 def put_cors(call: Call) -> Response:
     bucket = open_bucket(call, "s3:PutBucketCORS")
-    rules = _parse(parse(read_document(call), "CORSConfiguration"))
+    rules = parse_rules(read_document(call))
     call.services.catalog.set_document(bucket.name, "cors", write_rules(rules))
     return empty(200)
 
@@ -118,7 +118,9 @@ def _elements(rule: Rule) -> list[Child]:
     return children if rule.max_age is None else [*children, ("MaxAgeSeconds", rule.max_age)]
 
 
-def _parse(root: Element) -> list[Rule]:
+def parse_rules(body: bytes) -> list[Rule]:
+    """Raises S3Error for what AWS does not take."""
+    root = parse(body, "CORSConfiguration")
     found = root.findall("CORSRule")
     if not found or len(found) != len(root):
         raise malformed()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.sax.saxutils import escape
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
 from imagestore.web.s3.errors import S3Error
 
@@ -17,8 +17,15 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 MOST_BYTES = 4 * 1024 * 1024
 """Of a body that is a document: 10,000 parts with their checksums, 1,000 keys of the longest."""
 
+DEEPEST = 16
+MOST_NODES = 100_000
+"""Elements and attributes: 10,000 parts with every checksum have 80,000."""
+
 Child = tuple[str, "str | int | bool | Iterable[Child]"]
 """An element: its name, and its text or what is in it."""
+
+_LONG_TAG = re.compile(rb"<[^<>]{16384}")
+"""One with so many attributes that reading it alone takes long."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 
@@ -58,16 +65,37 @@ def _text(text: str) -> str:
     return _CONTROL.sub(lambda found: f"&#x{ord(found[0]):x};", escape(text, {'"': "&quot;"}))
 
 
+class Builder(TreeBuilder):
+    """Of elements without their namespaces. What has more of them, or deeper ones, than any document of S3
+    takes memory and time, and is malformed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._nodes = 0
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        self._depth += 1
+        self._nodes += 1 + len(attributes)
+        if self._depth > DEEPEST or self._nodes > MOST_NODES:
+            raise malformed()
+        return super().start(tag.rpartition("}")[2], attributes)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag.rpartition("}")[2])
+
+
 def parse(body: bytes, *roots: str) -> Element:
     """The root of a document, without namespaces. Raises S3Error MalformedXML for what is none, has another
     root, or a document type: entities are nobody's need."""
+    if _LONG_TAG.search(body):
+        raise malformed()
+    parser = DefusedXMLParser(target=Builder(), forbid_dtd=True)
     try:
-        root: Element = fromstring(body, forbid_dtd=True)
+        parser.feed(body)
+        root: Element = parser.close()
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         raise malformed() from None
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
     if root.tag not in roots:
         raise malformed()
     return root

@@ -183,6 +183,43 @@ def test_who_signs_nothing_needs_an_open_bucket(browser: httpx.Client, s3: Any, 
     assert is_empty(s3, s3_bucket)
 
 
+def test_who_signs_nothing_puts_where_everybody_may(browser: httpx.Client, s3: Any, s3_bucket: str) -> None:
+    s3.put_bucket_acl(Bucket=s3_bucket, ACL="public-read-write")
+    fields = {"key": "up/${filename}", "acl": "public-read", "Content-Type": "text/plain"}
+    assert browser.post(f"/{s3_bucket}", data=fields, files={"file": ("a b", b"hello")}).status_code == 204
+    found = browser.get(f"/{s3_bucket}/up/a%20b")
+    assert (found.content, found.headers["Content-Type"]) == (b"hello", "text/plain")
+    s3.put_bucket_acl(Bucket=s3_bucket, ACL="private")
+    answer = browser.post(f"/{s3_bucket}", data=fields | {"key": "b"}, files={"file": ("a", b"hello")})
+    assert code_of(answer) == (403, "AccessDenied")
+
+
+def test_a_policy_of_the_bucket_binds_who_signs_a_form(
+    browser: httpx.Client, open_s3: Callable[..., Any], s3: Any, s3_bucket: str, s3_service: Service
+) -> None:
+    with s3_service.client() as client:
+        made = client.create_credential(scopes=["read", "write"])
+    other = open_s3(made["access_key"], made["secret"], signature_version="s3v4")
+    form = other.generate_presigned_post(s3_bucket, "a", ExpiresIn=60)
+
+    def post() -> tuple[int, str]:
+        return code_of(browser.post(f"/{s3_bucket}", data=form["fields"], files={"file": ("a", b"hello")}))
+
+    assert post() == (403, "AccessDenied")
+    everybody = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": "s3:PutObject",
+                "Resource": f"arn:aws:s3:::{s3_bucket}/*",
+            }
+        ]
+    }
+    s3.put_bucket_policy(Bucket=s3_bucket, Policy=json.dumps(everybody | {"Version": "2012-10-17"}))
+    assert post() == (204, "")
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
