@@ -15,6 +15,7 @@ from imagestore.access.credentials import Secrets
 from imagestore.cache.answers import Answers
 from imagestore.cache.bulletin import Bulletin
 from imagestore.cache.generations import Generations
+from imagestore.cache.hottest import Hottest
 from imagestore.cache.ratelimit import RateLimiter
 from imagestore.cache.tier import Tier
 from imagestore.cache.variants import Variants
@@ -87,6 +88,7 @@ class Services:
         self.settings = settings
         self.spool = _spool_directory(settings)
         self.metrics = Metrics(enabled=settings.metrics != "off")
+        self.hottest = Hottest(settings.data / "hottest" if settings.metrics != "off" else None)
         self.tracer = open_tracer()
         keys = _keys(settings)
         self.mongo = _open_mongo(settings)
@@ -146,6 +148,7 @@ class Services:
         )
 
     def close(self) -> None:
+        self.hottest.close()
         if self.hook is not None:
             self.hook.close()
         self.decoders.close()

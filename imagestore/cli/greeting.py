@@ -39,12 +39,12 @@ class Greeting:
     redis_url: str
     first_start: bool
 
-    def give(self) -> None:
-        """Wait until the service answers, note where it is, and print."""
+    def give(self) -> bool:
+        """Wait until the service answers, note where it is, and print; whether it did."""
         who = self.service
         with Client(who.url, who.access_key, who.secret, retries=NO_RETRIES) as client:
             if not self._await_ready(client):
-                return
+                return False
             try:
                 access = self._bucket_access(client)
             except ImagestoreError as error:
@@ -52,6 +52,7 @@ class Greeting:
                 access = None
         self.notes.write_service(self.service)
         click.echo("\n".join([*self._places(), *self._credential(), *self._trial(access)]))
+        return True
 
     def _await_ready(self, client: Client) -> bool:
         deadline, parent = time.monotonic() + READY_SECONDS, os.getppid()

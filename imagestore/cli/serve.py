@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -137,8 +138,17 @@ def _serve(settings: Settings, listeners: Sequence[socket.socket], embedded: Emb
             if fold is not None:
                 fold(dead, {*living, *caretaker.pids})
 
-        Server(settings, listeners, lambda: run_beside(greeting.give), end_worker, look).run()
+        begin = partial(_begin, greeting, settings)
+        Server(settings, listeners, lambda: run_beside(begin), end_worker, look).run()
     raise AssertionError("gunicorn ends in SystemExit")
+
+
+def _begin(greeting: Greeting, settings: Settings) -> None:
+    """What is done once, beside the workers, when they serve."""
+    from imagestore.cli.warmhot import start_warming
+
+    if greeting.give() and settings.warm_start and settings.metrics != "off":
+        start_warming(settings.warm_start)
 
 
 @contextlib.contextmanager

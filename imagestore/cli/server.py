@@ -124,7 +124,8 @@ def _open_replayer(settings: Settings, services: Services) -> Replayer | None:
     if settings.edge == "off":
         return None
     memory = Memory(settings.edge_bytes, services.generations)
-    return Replayer(memory, settings.edge_ttl, services.open_answers(), services.bulletin)
+    answers = services.open_answers()
+    return Replayer(memory, settings.edge_ttl, answers, services.bulletin, services.hottest)
 
 
 def _open_beside(settings: Settings, services: Services) -> Front:

@@ -1,4 +1,4 @@
-"""`imagestore stats`: what is stored, how full the disks are, how long they last, and what upkeep found."""
+"""`imagestore stats`: what is stored, how full the disks are, what upkeep found, and how the caches do."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from rich.table import Table
 from rich.text import Text
 
 from imagestore.cli.buckets import as_json
-from imagestore.cli.terminal import print_json, printable, size_text
+from imagestore.cli.terminal import Failure, connect, print_json, printable, size_text
 from imagestore.cli.upkeep import known_database, open_mongo
+from imagestore.client import NO_RETRIES, CacheStats
+from imagestore.core.errors import ImagestoreError
 from imagestore.library.capacity import BucketVolume, Outlook, Volume
 from imagestore.library.survey import DisksPage, Level, Standing, Survey, plain
 from imagestore.library.surveyor import Surveyor
@@ -23,6 +25,8 @@ from imagestore.store.diary import Diary
 from imagestore.store.disks import Disks
 
 BAR_WIDTH = 16
+CACHE_SECONDS = 3.0
+MOST_PATHS = 10
 MOST_BUCKETS = 20
 COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.CRITICAL: "red"}
 SPANS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -43,7 +47,8 @@ def stats(now: bool, as_json: bool) -> None:
     """Show how much is stored, how full the disks are and for how long they last, and what upkeep found.
 
     Tells what scheduled upkeep noted last; where that is nothing, or with --now, it counts, asks and notes by
-    itself. Works on the database itself, as `imagestore fsck` does.
+    itself. Works on the database itself, as `imagestore fsck` does. Where the service answers, its node tells
+    what the caches answered since it started, and what is asked for most of late.
     """
     url, name, _ = known_database()
     with open_mongo() as mongo:
@@ -53,8 +58,9 @@ def stats(now: bool, as_json: bool) -> None:
             surveyor = Surveyor(Census(mongo), Disks(url, name), diary)
             surveyor.sample(surveyor.count())
             survey = Survey.read(diary)
+    caches = _ask_caches()
     if as_json:
-        print_json(plain(survey))
+        print_json({**plain(survey), "caches": caches})
         return
     console = Console(highlight=False)
     for title, rows in (
@@ -62,6 +68,8 @@ def stats(now: bool, as_json: bool) -> None:
         ("Disks", _disk_rows(survey.disks, survey.standings())),
         ("Buckets", _bucket_rows(survey.volume)),
         ("Upkeep", _upkeep_rows(survey)),
+        ("Caches", _cache_rows(caches)),
+        ("Asked for most", _hot_rows(caches)),
     ):
         _print_rows(console, title, list(rows))
 
@@ -160,6 +168,35 @@ def _upkeep_rows(survey: Survey) -> Iterator[Row]:
         yield "deep check", _ago(reading.ended), f"{reading.files:,} blobs"
     if survey.lease is not None:
         yield "done by", survey.lease.owner, ""
+
+
+def _ask_caches() -> CacheStats | None:
+    """As the service's node tells; None where no service answers: the database can be looked at without."""
+    try:
+        with connect(timeout=CACHE_SECONDS, retries=NO_RETRIES) as client:
+            return client.cache_stats(MOST_PATHS)
+    except (Failure, ImagestoreError):
+        return None
+
+
+def _cache_rows(caches: CacheStats | None) -> Iterator[Row]:
+    total = sum(caches["answers"].values()) if caches is not None else 0
+    if caches is None or not total:
+        return
+    answers = {source: count for source, count in caches["answers"].items() if count}
+    for source, count in sorted(answers.items(), key=lambda each: -each[1]):
+        share = 100 * count / total
+        yield source, _bar(share, "cyan"), f"{share:.1f} %, {count:,} answers"
+    yield "spared", size_text(caches["saved_bytes"]), "that MongoDB was not read for"
+    kept = f"{caches['memory_entries']:,} answers, {caches['memory_evictions']:,} pushed out"
+    yield "in memory", size_text(caches["memory_bytes"]), kept
+    state = {"closed": "answers", "open": "does not answer"}.get(caches["breaker"], caches["breaker"])
+    yield "Redis", state if caches["enabled"] else "none", ""
+
+
+def _hot_rows(caches: CacheStats | None) -> Iterator[Row]:
+    for each in caches["hottest"] if caches is not None else ():
+        yield f"{each['answers']:,}", each["path"]
 
 
 def _bar(percent: float, color: str) -> ProgressBar:

@@ -16,6 +16,7 @@ from imagestore.cli.plan import Sizes
 from imagestore.cli.progress import progress_bar
 from imagestore.cli.statuses import FAILED, NOT_FOUND
 from imagestore.cli.terminal import connect, lines_of, print_json, print_table, printable, rate_of, size_text
+from imagestore.cli.warmhot import warm_hottest
 from imagestore.cli.warmlog import Wishes, warm_by_log
 from imagestore.client import Warmed
 
@@ -30,6 +31,7 @@ class Options(TypedDict):
     tag: str | None
     from_stdin: bool
     rate: float | None
+    hottest: int | None
     log: str | None
     top: int | None
     most_bytes: tuple[int, ...]
@@ -46,6 +48,7 @@ class Options(TypedDict):
       imagestore warm --prefix 2024/ --rate 100/s
       imagestore warm front.jpg logo.png
       cut -f1 popular.tsv | imagestore warm --from-stdin
+      imagestore warm --hottest 200 --rate 50/s
       imagestore warm --log access.log --plan
       zcat access.log.*.gz | imagestore warm --log - --top 5000 --rate 50/s --state warmed.txt
     """
@@ -56,6 +59,7 @@ class Options(TypedDict):
 @click.option("--tag", help="Only images with this tag.")
 @click.option("--from-stdin", is_flag=True, help="Read keys from standard input, one a line.")
 @click.option("--rate", type=rate_of, metavar="N/s", help="At most so many images a second.")
+@click.option("--hottest", type=click.IntRange(1, 1000), help="So many of what the service answered most.")
 @click.option("--log", metavar="FILE", help="What an access log shows, renditions too; - for standard input.")
 @click.option("--top", type=click.IntRange(1), help="With --log: at most so many, the dearest first.")
 @click.option("--bytes", "most_bytes", type=Sizes(), default=(), help="With --log: so much of Redis at most.")
@@ -85,12 +89,11 @@ def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
 
     Without keys: of all images of the bucket, or of those with --prefix and --tag. With --log: originals and
     renditions that an access log shows (of the formats of `imagestore plan`), the dearest first, by hits and
-    by what they take to make. They are asked for as a browser does, so only what is public is warmed.
+    by what they take to make. With --hottest: those that this node of the service counted most. Both are
+    asked for as a browser does, so only what is public is warmed.
     """
-    if options["log"] is not None:
-        if keys or options["prefix"] or options["tag"] or options["from_stdin"]:
-            raise click.UsageError("--log says what to warm: name nothing else.")
-        warm_by_log(_wishes(options, options["log"]))
+    if options["log"] is not None or options["hottest"] is not None:
+        _warm_by_counts(keys, options)
         return
     if options["from_stdin"]:
         keys += tuple(lines_of(sys.stdin.buffer))
@@ -109,6 +112,16 @@ def warm(keys: tuple[str, ...], **options: Unpack[Options]) -> None:
     _report(total, as_json=options["as_json"])
     if total["missing"] or total["damaged"]:
         raise click.exceptions.Exit(FAILED if total["damaged"] else NOT_FOUND)
+
+
+def _warm_by_counts(keys: tuple[str, ...], options: Options) -> None:
+    chosen = keys or options["prefix"] or options["tag"] or options["from_stdin"]
+    if chosen or (options["log"] is not None and options["hottest"] is not None):
+        raise click.UsageError("--log and --hottest say what to warm: name nothing else.")
+    if options["log"] is not None:
+        warm_by_log(_wishes(options, options["log"]))
+    elif options["hottest"] is not None:
+        warm_hottest(options["hottest"], options["rate"], as_json=options["as_json"])
 
 
 def _wishes(options: Options, log: str) -> Wishes:

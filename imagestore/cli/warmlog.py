@@ -68,9 +68,7 @@ def warm_by_log(wishes: Wishes) -> None:
     done = _Done(wishes.state)
     counts = _load([each for each in targets if each.path not in done], wishes, done)
     told = {**asdict(plan), **counts}
-    rows = [*_plan_rows(plan), ("loaded", str(counts["loaded"])), ("there already", str(counts["found"]))]
-    rows += [("refused", str(counts["refused"])), ("too busy", str(counts["busy"]))]
-    _tell(told, rows, as_json=wishes.as_json)
+    _tell(told, [*_plan_rows(plan), *outcome_rows(counts)], as_json=wishes.as_json)
     if counts["busy"] or counts["failed"]:
         raise click.exceptions.Exit(FAILED)
 
@@ -105,14 +103,14 @@ def _load(targets: list[Target], wishes: Wishes, done: _Done) -> Counter[str]:
             each, asked = waiting.popleft()
             outcome = asked.result()
             counts[outcome] += 1
-            if outcome in ("loaded", "found", "refused"):
+            if outcome in ("loaded", "found"):
                 done.add(each.path)
             bar.advance(1, each.path)
             bar.advance_bytes(each.size)
 
         # No more are on their way than there are threads: what is done is noted as it is done.
         for [each] in paced(targets, 1, wishes.rate):
-            waiting.append((each, threads.submit(_ask, client, each)))
+            waiting.append((each, threads.submit(ask, client, each.path)))
             while waiting and (len(waiting) >= wishes.concurrency or waiting[0][1].done()):
                 take()
         while waiting:
@@ -120,10 +118,10 @@ def _load(targets: list[Target], wishes: Wishes, done: _Done) -> Counter[str]:
     return counts
 
 
-def _ask(client: Client, target: Target) -> str:
+def ask(client: Client, path: str) -> str:
     """Have the service put it into Redis, as a browser's request would; what came of it."""
     try:
-        told = client.visit(target.path)
+        told = client.visit(path)
     except (Overloaded, RateLimited, StoreUnavailable):
         return "busy"
     except ServiceUnreachable:
@@ -131,6 +129,15 @@ def _ask(client: Client, target: Target) -> str:
     except ImagestoreError:
         return "refused"
     return "found" if _HIT in told else "loaded"
+
+
+def outcome_rows(counts: Counter[str]) -> list[tuple[str, str]]:
+    return [
+        ("loaded", str(counts["loaded"])),
+        ("there already", str(counts["found"])),
+        ("refused", str(counts["refused"])),
+        ("too busy", str(counts["busy"])),
+    ]
 
 
 def _plan_rows(plan: WarmPlan) -> list[tuple[str, str]]:

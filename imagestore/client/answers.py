@@ -116,9 +116,17 @@ class Explanation(TypedDict):
     meaning: list[str]
 
 
+class HotPath(TypedDict):
+    """A path of delivery, and how often it was answered of late."""
+
+    path: str
+    answers: int
+
+
 class CacheStats(TypedDict):
     """Of all workers of a node, since it started: what came of asking Redis, and delivery's answers and bytes
-    by where they came from. `hit_ratio` is the share for which MongoDB was not read."""
+    by where they came from. `hit_ratio` is the share for which MongoDB was not read; `hottest` are the paths
+    that are asked for most."""
 
     enabled: bool
     breaker: str
@@ -130,6 +138,7 @@ class CacheStats(TypedDict):
     memory_bytes: int
     memory_entries: int
     memory_evictions: int
+    hottest: list[HotPath]
 
 
 class Readiness(TypedDict):

@@ -61,6 +61,8 @@ class CacheCalls:
             asked |= {"prefix": prefix} if prefix else {"everything": True}
         return cast(Purged, self._call("POST", "/v1/cache/purge", again=True, json=asked))
 
-    def cache_stats(self) -> CacheStats:
-        """What memory and Redis answered, and spared, on the node that answers."""
-        return cast(CacheStats, self._call("GET", "/v1/cache/stats", again=True))
+    def cache_stats(self, hottest: int = 20) -> CacheStats:
+        """What memory and Redis answered, and spared, on the node that answers, with so many of the paths
+        that are asked for most."""
+        asked = {"hottest": hottest}
+        return cast(CacheStats, self._call("GET", "/v1/cache/stats", again=True, params=asked))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 
@@ -12,6 +13,7 @@ from werkzeug.http import http_date
 
 from imagestore.cache.answers import Answers
 from imagestore.cache.bulletin import Bulletin
+from imagestore.cache.hottest import Hottest
 from imagestore.core.metrics import CACHE_ANSWERS, CACHE_BYTES, HTTP_REQUESTS, Metrics
 from imagestore.core.replay import Source
 from imagestore.edge.asgi import Scope
@@ -35,14 +37,22 @@ class Replayer:
 
     `freshness` bounds, in seconds, for how long an answer is sent without a look at what it was made of: as
     long as another machine's change may go unnoticed if the word of it is lost: `bulletin` brings that.
-    `answers` are Redis'.
+    `answers` are Redis', `hottest` is told what was asked for.
     """
 
-    def __init__(self, memory: Memory, freshness: float, answers: Answers, bulletin: Bulletin) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        freshness: float,
+        answers: Answers,
+        bulletin: Bulletin,
+        hottest: Hottest | None = None,
+    ) -> None:
         self.memory = memory
         self.freshness = freshness
         self._answers: Answers | None = answers if answers.enabled else None
         self._bulletin = bulletin
+        self._hottest = hottest
         self._listening: asyncio.Task[None] | None = None
         self._clock = time.monotonic
         self._sender = Sender()
@@ -154,6 +164,7 @@ class Replayer:
         """Within the event loop. From then on nothing is kept and nothing found."""
         if self._listening is not None:
             self._listening.cancel()
+        self._tell_hottest()
         self.memory.clear()
         if self._answers is not None:
             self._answers.close()
@@ -169,10 +180,24 @@ class Replayer:
             metrics.count(CACHE_BYTES, level, by=by)
         sent.clear()
         sent_bytes.clear()
+        self._tell_hottest()
         self.memory.tell(metrics)
+
+    def _tell_hottest(self) -> None:
+        if self._hottest is not None:
+            self._hottest.add(_by_path(self._sender.targets))
+        self._sender.targets.clear()
 
 
 _fields_of = lru_cache(maxsize=4096)(fields_of)
+
+
+def _by_path(targets: Counter[bytes]) -> Counter[str]:
+    """Without the queries, in which there may be signatures."""
+    found: Counter[str] = Counter()
+    for target, count in targets.items():
+        found[target.partition(b"?")[0].decode("latin-1")] += count
+    return found
 
 
 def _target(scope: Scope) -> bytes:

@@ -56,13 +56,14 @@ class Reply(NamedTuple):
 
 
 class Sender:
-    """Makes replies of entries, and counts them: by level, method and status, and the bytes by level."""
+    """Makes replies of entries, and counts them: by level, method and status; by target; bytes by level."""
 
     def __init__(self) -> None:
         self._run = secrets.token_hex(4).encode()
         self._numbers = count(secrets.randbits(31))
         self.sent: Counter[tuple[Level, bytes, str]] = Counter()
         self.sent_bytes: Counter[Level] = Counter()
+        self.targets: Counter[bytes] = Counter()
 
     def answer(self, entry: Entry, method: bytes, asked: Asked, now: float, level: Level) -> Reply | None:
         """None where the application has to answer: what is stored will not do, or a condition fails."""
@@ -118,6 +119,7 @@ class Sender:
         self, entry: Entry, head: bytes, body: bytes, asked: Asked, now: float, level: Level
     ) -> Reply:
         self.sent_bytes[level] += len(body)
+        self.targets[entry.target] += 1
         entry.hits += 1
         if level == "memory":
             if entry.tail[0] != int(now):  # once a second

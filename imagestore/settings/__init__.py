@@ -168,6 +168,13 @@ class Settings:
         seconds(0, 86400),
         "How much longer that may be while MongoDB cannot be asked; 0 for never.",
     )
+    warm_start: int = setting(
+        "cache",
+        0,
+        integer(0, 1000),
+        "So many of the URLs that were asked for most before are asked for again when the service starts; 0 "
+        "for none.",
+    )
     # imaging
     upload_bytes: int = setting("imaging", 64 * MiB, integer(KiB, 4096 * MiB), "Largest upload of a picture.")
     object_bytes: int = setting(

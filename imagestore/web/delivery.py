@@ -72,8 +72,12 @@ def deliver(bucket: str, rest: str) -> Response:
 
 def _as_sent() -> str:
     """What follows `/<bucket>/image/upload/`, not percent-decoded: of it a signature may be."""
-    path: str = request.environ.get("RAW_URI", request.path).partition("?")[0]
-    return path.partition("/image/upload/")[2]
+    return _raw_path().partition("/image/upload/")[2]
+
+
+def _raw_path() -> str:
+    path: str = request.environ.get("RAW_URI", request.path)
+    return path.partition("?")[0]
 
 
 def _resolve(asked: Asked, timings: Timings) -> Found:
@@ -149,6 +153,7 @@ def _count_source(response: Response) -> None:
     said = response.headers.get("Cache-Status", "")
     source = next((source for words, source in SOURCES.items() if words in said), "miss")
     services().metrics.count(CACHE_ANSWERS, source)
+    services().hottest.add({_raw_path(): 1})
     if request.method == "GET":
         services().metrics.count(CACHE_BYTES, source, by=response.content_length or 0)
 

@@ -103,6 +103,17 @@ def test_what_is_done_is_noted_at_once(service: Service, log: Path, tmp_path: Pa
     assert rest["loaded"] + rest["found"] == rest["objects"] - done
 
 
+def test_what_was_refused_is_asked_for_the_next_time(service: Service, log: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with service.client() as client:
+        client.set_access("default", "private")
+        refused = warm(service, log, "--state", str(state))
+        client.set_access("default", "public-read")
+    assert refused["refused"] == refused["objects"]
+    rest = warm(service, log, "--state", str(state))
+    assert rest["loaded"] + rest["found"] == rest["objects"]
+
+
 def test_wrong_use_is_said(service: Service, log: Path, tmp_path: Path) -> None:
     assert run_alone("warm", "key", "--log", str(log), data=service.data).exit_code == 2
     empty = tmp_path / "empty.log"

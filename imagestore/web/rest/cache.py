@@ -21,7 +21,15 @@ from imagestore.core.metrics import (
 from imagestore.web.frontdoor import require, services
 from imagestore.web.journal import note
 from imagestore.web.rest.answers import ERRORS, SECURITY, answer_json
-from imagestore.web.rest.cache_schemas import CacheStats, PurgeAnswer, PurgeRequest, WarmAnswer, WarmRequest
+from imagestore.web.rest.cache_schemas import (
+    CacheStats,
+    HotPath,
+    PurgeAnswer,
+    PurgeRequest,
+    StatsQuery,
+    WarmAnswer,
+    WarmRequest,
+)
 
 SPARED = ("memory", "redis", "alias", "stale")
 """Sources of answers for which MongoDB was not read."""
@@ -69,7 +77,7 @@ def purge_cache(body: PurgeRequest) -> Response:
 @cache.get(
     "/cache/stats", summary="Show what memory and Redis answered, and spared", responses={"200": CacheStats}
 )
-def show_stats() -> Response:
+def show_stats(query: StatsQuery) -> Response:
     require(Action.LOOK, None)
     tier = services().tier.stats()
     events, answers, sent, memory, entries, evictions = (
@@ -96,5 +104,8 @@ def show_stats() -> Response:
             memory_bytes=memory.get("", 0),
             memory_entries=entries.get("", 0),
             memory_evictions=evictions.get("", 0),
+            hottest=[
+                HotPath(path=path, answers=count) for path, count in services().hottest.top(query.hottest)
+            ],
         )
     )

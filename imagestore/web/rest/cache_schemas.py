@@ -64,12 +64,23 @@ class PurgeAnswer(Model):
     next: str | None
 
 
+class StatsQuery(Model):
+    hottest: int = Field(20, ge=0, le=1000, description="So many of the URLs that are asked for most.")
+
+
+class HotPath(Model):
+    """A path of delivery, without its query, and how often it was answered of late: the older the less."""
+
+    path: str
+    answers: int
+
+
 class CacheStats(Model):
     """Of all workers of the node that answers, since it started. `counts` are what came of asking Redis;
     `answers` and `bytes` are delivery's answers with an image and the bytes of their bodies, by where they
     came from, as `imagestore_cache_answers_total` has it. `hit_ratio` is the share for which MongoDB was not
-    read, null before the first, `saved_bytes` are those that did not come from there, and `memory_` tells
-    what workers keep."""
+    read, null before the first, `saved_bytes` are those that did not come from there, `memory_` tells what
+    workers keep, and `hottest` what is asked for most, since before the start too."""
 
     enabled: bool
     breaker: str
@@ -81,3 +92,4 @@ class CacheStats(Model):
     memory_bytes: int
     memory_entries: int
     memory_evictions: int
+    hottest: list[HotPath]
