@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from flask import Response
 
-from imagestore.core.image import Image, Version
+from imagestore.access.safeguards import object_owner
+from imagestore.core.image import Bucket, Image, Version
 from imagestore.core.multipart import Open
 from imagestore.library.listing import Listed, Page, Wanted
 from imagestore.web.s3.answers import CHECKSUM_NAMES, document, quoted
@@ -70,7 +71,7 @@ def list_objects(call: Call) -> Response:
     if page.truncated and asked.delimiter:
         children.append(("NextMarker", asked.write(page.next)))
     children += [("MaxKeys", asked.limit), ("IsTruncated", page.truncated), *asked.tail()]
-    return document("ListBucketResult", [*children, *_objects(page, asked, owners=True)])
+    return document("ListBucketResult", [*children, *_objects(page, asked, bucket)])
 
 
 def list_objects_v2(call: Call) -> Response:
@@ -96,22 +97,23 @@ def list_objects_v2(call: Call) -> Response:
         ("IsTruncated", page.truncated),
         *asked.tail(),
     ]
-    owners = call.text("fetch-owner").lower() == "true"
-    return document("ListBucketResult", [*children, *_objects(page, asked, owners=owners)])
+    owned = bucket if call.text("fetch-owner").lower() == "true" else None
+    return document("ListBucketResult", [*children, *_objects(page, asked, owned)])
 
 
 def _wanted(asked: Asked, after: str, after_id: str = "") -> Wanted:
     return Wanted(asked.prefix, asked.delimiter, after, after_id, asked.limit)
 
 
-def _objects(page: Page[Image], asked: Asked, *, owners: bool) -> list[Child]:
+def _objects(page: Page[Image], asked: Asked, owned: Bucket | None) -> list[Child]:
+    """With owners where it is said in which bucket."""
     contents: list[Child] = []
     for each in page.entries:
         if isinstance(each, Image):
             version = each.version
             children = [("Key", asked.write(version.key)), *_described(version)]
-            if owners:
-                children.append(owner_element(version.object.owner))
+            if owned is not None:
+                children.append(owner_element(object_owner(owned, version.object)))
             contents.append(("Contents", [*children, ("StorageClass", "STANDARD")]))
     return contents + _prefixes(page.entries, asked)
 
@@ -151,11 +153,11 @@ def list_versions(call: Call) -> Response:
         if page.next_id:
             children.append(("NextVersionIdMarker", page.next_id))
     children += [("MaxKeys", asked.limit), ("IsTruncated", page.truncated), *asked.tail()]
-    listed = [_version(each, asked) for each in page.entries if isinstance(each, Listed)]
+    listed = [_version(each, asked, bucket) for each in page.entries if isinstance(each, Listed)]
     return document("ListVersionsResult", [*children, *listed, *_prefixes(page.entries, asked)])
 
 
-def _version(listed: Listed, asked: Asked) -> Child:
+def _version(listed: Listed, asked: Asked, bucket: Bucket) -> Child:
     version = listed.version
     children: list[Child] = [
         ("Key", asked.write(version.key)),
@@ -165,14 +167,14 @@ def _version(listed: Listed, asked: Asked) -> Child:
     if isinstance(version, Version):
         children += [
             *_described(version),
-            owner_element(version.object.owner),
+            owner_element(object_owner(bucket, version.object)),
             ("StorageClass", "STANDARD"),
         ]
         return "Version", children
     return "DeleteMarker", [
         *children,
         ("LastModified", stamp(version.modified)),
-        owner_element(version.owner),
+        owner_element(version.owner or bucket.owner),
     ]
 
 

@@ -31,10 +31,10 @@ def open_s3(s3_service: Service) -> Iterator[Callable[..., Any]]:
     """Makes clients of the first credential, or of another one."""
     with ExitStack() as closing:
 
-        def make(access_key: str = "", secret: str = "", **config: Any) -> Any:
+        def make(access_key: str = "", secret: str = "", endpoint_url: str = "", **config: Any) -> Any:
             client = boto3.client(
                 "s3",
-                endpoint_url=s3_service.s3_url,
+                endpoint_url=endpoint_url or s3_service.s3_url,
                 region_name=REGION,
                 aws_access_key_id=access_key or s3_service.access_key,
                 aws_secret_access_key=secret or s3_service.secret,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests import pictures
-from tests.service import await_that
+from tests.service import await_that, running_service
 from tests.web.s3.people import People, Person, code_of, policy, statuses
 
 PICTURE = pictures.jpeg(64, 48)
@@ -237,3 +240,45 @@ def test_a_public_bucket_of_the_house_is_shut_by_a_block_too(people: People, gal
     assert statuses(people.stranger.web, url(gallery)) == {401}
     people.root.s3.delete_public_access_block(Bucket=gallery)
     assert statuses(people.stranger.web, url(gallery)) == {200}
+
+
+def test_an_object_that_came_by_another_door_is_the_bucket_owners(people: People, shop: str) -> None:
+    people.ann.s3.put_bucket_acl(Bucket=shop, ACL="public-read-write")
+    people.bob.s3.put_object(Bucket=shop, Key="bobs", Body=b"")
+    people.ann.web.put(f"/v1/buckets/{shop}/images/rest.jpg", content=PICTURE)
+    listed = people.ann.s3.list_objects_v2(Bucket=shop, FetchOwner=True)["Contents"]
+    owners = {each["Key"]: each["Owner"] for each in listed}
+    ann, bob = ({"ID": each.id, "DisplayName": each.owner} for each in (people.ann, people.bob))
+    assert owners == {"a.jpg": ann, "secret/b.jpg": ann, "rest.jpg": ann, "bobs": bob}
+    versions = people.ann.s3.list_object_versions(Bucket=shop)["Versions"]
+    assert {each["Key"]: each["Owner"] for each in versions} == owners
+    shown = people.ann.s3.get_object_acl(Bucket=shop, Key="rest.jpg")
+    assert shown["Owner"] == ann
+
+
+PROXIED = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+BY_PROXY = {
+    "Bool": {"aws:SecureTransport": "true"},
+    "IpAddress": {"aws:SourceIp": "192.0.2.0/24"},
+}
+
+
+def test_what_a_proxy_says_counts_if_it_is_trusted(tmp_path: Path, open_s3: Callable[..., Any]) -> None:
+    with running_service(
+        tmp_path, s3_bind="127.0.0.1:0", trusted_proxies="127.0.0.0/8", workers=1
+    ) as service:
+        root = open_s3(service.access_key, service.secret, endpoint_url=service.s3_url)
+        root.create_bucket(Bucket="proxied")
+        root.put_object(Bucket="proxied", Key="a", Body=PICTURE)
+        root.put_bucket_policy(Bucket="proxied", Policy=policy("proxied", {"Condition": BY_PROXY}))
+        for base, path in ((service.url, url("proxied", "a")), (service.s3_url, "/proxied/a")):
+            with httpx.Client(base_url=base, headers=PROXIED) as proxy:
+                assert proxy.get(path).status_code == 200
+                assert proxy.get(path, headers={"X-Forwarded-Proto": "http"}).status_code in (401, 403)
+                assert proxy.get(path, headers={"X-Forwarded-For": "::1"}).status_code in (401, 403)
+
+
+def test_what_anybody_else_says_of_himself_does_not(people: People, shop: str, browser: httpx.Client) -> None:
+    people.ann.s3.put_bucket_policy(Bucket=shop, Policy=policy(shop, {"Condition": BY_PROXY}))
+    assert people.stranger.web.get(url(shop), headers=PROXIED).status_code == 401
+    assert browser.get(f"/{shop}/a.jpg", headers=PROXIED).status_code == 403
