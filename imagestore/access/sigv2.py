@@ -125,9 +125,12 @@ def _check_time(claim: Claim, asked: Asked, now: float) -> None:
         if now > claim.expires:
             raise Refusal("AccessDenied", "Request has expired")
         return
+    said = asked.value("x-amz-date")
     try:
-        moment = parsedate_to_datetime(asked.value("x-amz-date") or asked.value("date") or "")
+        moment = parsedate_to_datetime((asked.value("date") if said is None else said) or "")
         signed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if signed < 0:
+            raise ValueError("a date before the epoch")
     except (ValueError, OverflowError):
         raise Refusal(
             "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"

@@ -151,10 +151,11 @@ def _claim_by_query(asked: Asked, fields: list[tuple[bytes, bytes]], algorithm: 
     }
     signature = _one(fields, "X-Amz-Signature")
     lasts = values["Expires"]
-    if not re.fullmatch(r"[0-9]{1,7}", lasts) or not 1 <= int(lasts) <= MAX_EXPIRES:
+    if not re.fullmatch(r"-?[0-9]{1,12}", lasts):
+        raise Refusal("AuthorizationQueryParametersError", "X-Amz-Expires should be a number")
+    if not 1 <= int(lasts) <= MAX_EXPIRES:
         raise Refusal(
-            "AuthorizationQueryParametersError",
-            f"X-Amz-Expires must be a number of seconds from 1 to {MAX_EXPIRES} (a week).",
+            "AccessDenied", f"X-Amz-Expires wants 1 to {MAX_EXPIRES} seconds (a week): it never holds."
         )
     payload = _one(fields, "X-Amz-Content-Sha256", required=False) or asked.value("x-amz-content-sha256")
     return _claim(

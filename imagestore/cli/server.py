@@ -139,6 +139,7 @@ def _open_beside(settings: Settings, services: Services) -> Front:
         spool_directory=settings.data / "spool",
         metrics=services.metrics,
         refusals=XML,
+        looks_ahead=True,
     )
 
 

@@ -192,7 +192,8 @@ class Condition:
 
     `digests`: the current version has one of these digests (If-Match); `exists`: there is one at all
     (`If-Match: *`), or, if False, there is none (`If-None-Match: *`). By S3: its ETag is one of `etags`, it
-    was `modified` then, it has this `size`; that there is none at all is another error then.
+    was `modified` then, it has this `size`; that there is none at all is another error then. `other_than`:
+    its ETag is none of these.
     """
 
     exists: bool | None = None
@@ -200,20 +201,20 @@ class Condition:
     etags: tuple[str, ...] | None = None
     modified: datetime | None = None
     size: int | None = None
+    other_than: tuple[str, ...] | None = None
 
     def check(self, image: Image | None) -> None:
-        """Raises PreconditionFailed when it does not hold of `image` (None: there is none), and ImageNotFound
-        for the conditions of S3 where there is none."""
+        """Raises PreconditionFailed when it does not hold of `image` (None: there is none), else as `fits`."""
         version = image.version if image else None
         digest = version.digest if version else None
         if (
             (self.exists is not None and self.exists != (version is not None))
             or (self.digests is not None and digest not in self.digests)
             or not self.fits(version)
+            or (self.other_than is not None and version is not None and version.etag in self.other_than)
         ):
             raise PreconditionFailed(
-                "The image is not in the state that If-Match or If-None-Match asked for: "
-                "look at it again, then decide."
+                "The image is not in the state that was asked for: look at it again, then decide."
             )
 
     def fits(self, version: Version | None) -> bool:

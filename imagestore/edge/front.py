@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from imagestore.core.ahead import AHEAD, ANSWERED, ASKED, GO_ON, Unread
 from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
 from imagestore.core.replay import REMEMBERS
@@ -21,7 +22,7 @@ from imagestore.edge.gateway import Chunk, Exchange
 from imagestore.edge.recording import Recording
 from imagestore.edge.refusals import JSON, Refusal, Refusals
 from imagestore.edge.replay import Replayer
-from imagestore.edge.spool import Spool, discard_rest
+from imagestore.edge.spool import MEMORY_PER_BODY, Spool, discard_rest
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,9 @@ class Front:
     finished, short of its Content-Length. The application's iterable is always closed, in a thread.
 
     An application that waits for something may leave its thread meanwhile: see `core/parking.py`.
+
+    Where it `looks_ahead`, the application is asked before a large body is taken in, or one that waits for
+    100 (Continue): see `core/ahead.py`.
 
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.
@@ -69,6 +73,7 @@ class Front:
     metrics: Metrics = SILENT
     refusals: Refusals = JSON
     beside: Front | None = None
+    looks_ahead: bool = False
 
     def __post_init__(self) -> None:
         self._spool = Spool(limit=self.body_limit, timeout=self.body_timeout, directory=self.spool_directory)
@@ -109,6 +114,9 @@ class Front:
             self.on_shutdown()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ahead = self.looks_ahead and _is_worth_a_look(scope["headers"])
+        if ahead and not await self._look_ahead(scope, receive, send):
+            return
         try:
             body = await self._spool.take(scope["headers"], receive)
         except ImagestoreError as error:
@@ -118,7 +126,8 @@ class Front:
                 await discard_rest(receive)
             return
         queued = scope["path"] not in self.unqueued or scope["method"] not in ("GET", "HEAD")
-        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, self._more), queued=queued)
+        more = {**self._more, AHEAD: ANSWERED} if ahead else self._more
+        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, more), queued=queued)
         try:
             if queued and self._steps >= self._most_steps:
                 overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
@@ -126,6 +135,23 @@ class Front:
                 await self._send_whole(scope, send, self.refusals.refuse(overload))
             else:
                 await self._answer(scope, call, send)
+        finally:
+            call.end()
+
+    async def _look_ahead(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether the application wants the body; where it does not, it has answered."""
+        more = {**self._more, AHEAD: ASKED, "wsgi.input": Unread()}
+        call = _Call(self._pool, Exchange(self.wsgi_app, scope, None, more), queued=True)
+        try:
+            chunk = await self._step(call, call.exchange.begin)
+            if call.exchange.status == GO_ON:
+                return True
+            headers = [*call.exchange.headers, (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": call.exchange.status, "headers": headers})
+            while await self._send_chunk(send, chunk):
+                chunk = await self._step(call, call.exchange.proceed)
+            await discard_rest(receive)
+            return False
         finally:
             call.end()
 
@@ -194,6 +220,14 @@ class Front:
         body = b"" if scope["method"] == "HEAD" else refusal.body
         await send({"type": "http.response.start", "status": refusal.status, "headers": refusal.headers})
         await self._send_piece(send, body, more=False)
+
+
+def _is_worth_a_look(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a body is large, may be, or waits to be asked for."""
+    sent = dict(headers)
+    length = sent.get(b"content-length", b"")
+    large = b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY
+    return large or b"expect" in sent
 
 
 def _named(scope: Scope) -> str:

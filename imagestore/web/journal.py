@@ -11,6 +11,7 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 
 from imagestore.access.policies import STRANGER, Principal
+from imagestore.core.ahead import GO_ON
 from imagestore.core.logs import REQUEST, RequestNote
 from imagestore.core.metrics import HTTP_ERRORS, HTTP_REQUESTS, HTTP_SECONDS, Metrics
 from imagestore.core.traces import Tracer
@@ -45,7 +46,7 @@ def install(app: Flask, metrics: Metrics, tracer: Tracer) -> None:
             tracer.name_route(request.method, _CONVERTED.sub(r"{\1}", request.url_rule.rule))
 
     def leave(response: Response) -> Response:
-        if "parked" in g:
+        if "parked" in g or response.status_code == GO_ON:
             return response
         took = time.perf_counter() - g.began
         face = _face()

@@ -134,7 +134,8 @@ def read_document(call: Call) -> bytes:
 
 
 def open_body(call: Call) -> Payload:
-    """The body as it is meant. Raises S3Error, as reading it does."""
+    """The body as it is meant. Raises S3Error, as reading it does, and BodyWanted (core/ahead.py)."""
+    call.stream.read(0)
     return open_payload(call.stream, call.headers, call.claim, call.signing_key)
 
 

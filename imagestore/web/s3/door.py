@@ -7,6 +7,7 @@ import secrets
 
 from flask import Flask, Response, g, request
 
+from imagestore.core.ahead import AHEAD, ANSWERED, GO_ON, BodyWanted
 from imagestore.core.errors import ImagestoreError, Unavailable
 from imagestore.core.headers import SAFE_HEADERS
 from imagestore.services import Services
@@ -36,6 +37,7 @@ class Door(Flask):
         self.after_request(_leave)
         self.register_error_handler(S3Error, _answer)
         self.register_error_handler(ImagestoreError, _answer_own)
+        self.register_error_handler(BodyWanted, lambda _: Response(status=GO_ON))
         self.register_error_handler(Exception, _answer_bug)
 
     def dispatch_request(self) -> Response:
@@ -51,7 +53,8 @@ class Door(Flask):
         return handler(call)
 
     def _enter(self) -> None:
-        self._services.rate_limits.meet_address(request.remote_addr or "")
+        if request.environ.get(AHEAD) != ANSWERED:  # it was met before
+            self._services.rate_limits.meet_address(request.remote_addr or "")
 
 
 def _leave(response: Response) -> Response:

@@ -128,16 +128,17 @@ def read_metadata(call: Call) -> dict[str, str]:
 
 
 def read_condition(call: Call) -> Condition:
-    """The conditions of a write: If-Match, and If-None-Match of `*` (AWS, "Conditional requests")."""
+    """The conditions of a write (RFC 9110, section 13.1); AWS has If-None-Match of `*` alone."""
     match, none_match = call.headers.get("If-Match"), call.headers.get("If-None-Match")
-    if none_match is not None and none_match.strip() != "*":
-        raise S3Error("NotImplemented", _UNOFFERED, Header="If-None-Match")
     if match is not None and none_match is not None:
         raise S3Error("NotImplemented", _UNOFFERED, Header="If-Match")
-    exists = False if none_match is not None else None
+    if none_match is not None:
+        if none_match.strip() == "*":
+            return Condition(exists=False)
+        return Condition(other_than=read_etags(none_match))
     if match is not None and match.strip() == "*":
         return Condition(exists=True)
-    return Condition(exists=exists, etags=None if match is None else read_etags(match))
+    return Condition(etags=None if match is None else read_etags(match))
 
 
 def read_etags(value: str) -> tuple[str, ...]:
