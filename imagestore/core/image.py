@@ -204,7 +204,7 @@ class Condition:
     other_than: tuple[str, ...] | None = None
 
     def check(self, image: Image | None) -> None:
-        """Raises PreconditionFailed when it does not hold of `image` (None: there is none), else as `fits`."""
+        """Raises PreconditionFailed when it does not hold of `image` (None: none), else as `fits`."""
         version = image.version if image else None
         digest = version.digest if version else None
         if (
@@ -213,9 +213,7 @@ class Condition:
             or not self.fits(version)
             or (self.other_than is not None and version is not None and version.etag in self.other_than)
         ):
-            raise PreconditionFailed(
-                "The image is not in the state that was asked for: look at it again, then decide."
-            )
+            raise PreconditionFailed("It is not in the state that was asked for: look again, then decide.")
 
     def fits(self, version: Version | None) -> bool:
         """Whether the conditions of S3 hold. Raises ImageNotFound where there are some and no version."""
