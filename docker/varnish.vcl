@@ -1,7 +1,8 @@
-# Varnish 7.1 as a shared cache before the service. xkey comes from Debian's varnish-modules.
+# Varnish 7.1 as a shared cache before the service. var and xkey come from Debian's varnish-modules.
 vcl 4.1;
 
 import std;
+import var;
 import xkey;
 
 backend imagestore {
@@ -26,6 +27,9 @@ acl purgers {
 }
 
 sub vcl_recv {
+    if (req.restarts == 0) {
+        unset req.http.X-Stale;
+    }
     if (req.method == "PURGE") {
         if (client.ip !~ purgers) {
             return (synth(403, "Not allowed to purge"));
@@ -58,9 +62,6 @@ sub vcl_recv {
         set req.http.Accept = "*/*";
     }
     # What is stale is found for a day. X-Stale: "ask" for the service to be asked first, "give" when it had no answer.
-    if (req.restarts == 0) {
-        unset req.http.X-Stale;
-    }
     if (req.http.X-Stale == "ask") {
         set req.grace = 0s;
     } else {
@@ -78,6 +79,7 @@ sub vcl_hit {
 }
 
 sub vcl_backend_fetch {
+    var.set("stale", bereq.http.X-Stale);
     unset bereq.http.X-Stale;
 }
 
@@ -87,11 +89,13 @@ sub vcl_backend_response {
     }
     # An error of the service never replaces a good answer that is still kept, nor stands in its way.
     if (beresp.status >= 500) {
-        if (bereq.is_bgfetch) {
+        if (bereq.is_bgfetch || var.get("stale") == "ask") {
             return (abandon);
         }
         set beresp.uncacheable = true;
         set beresp.ttl = 0s;
+        set beresp.grace = 0s;
+        set beresp.keep = 0s;
         return (deliver);
     }
     # What must not be stored is passed by the next requests together, not one after the other.
@@ -111,11 +115,21 @@ sub vcl_backend_response {
     set beresp.keep = 1d;
 }
 
-sub vcl_deliver {
-    if (resp.status >= 500 && req.http.X-Stale == "ask") {
+sub vcl_backend_error {
+    if (var.get("stale") == "ask") {
+        return (abandon);
+    }
+}
+
+sub vcl_synth {
+    # What was abandoned. To deliver an error in its place would drop what is stale.
+    if (resp.status == 503 && req.http.X-Stale == "ask") {
         set req.http.X-Stale = "give";
         return (restart);
     }
+}
+
+sub vcl_deliver {
     unset resp.http.xkey;
     unset resp.http.Surrogate-Key;
     if (obj.hits > 0) {

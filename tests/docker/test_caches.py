@@ -122,14 +122,13 @@ def test_what_is_open_is_not_asked_for_with_a_credential_from_the_cache(site: Si
     assert site.get(key).headers["X-Request-Id"] == kept
 
 
-@pytest.mark.parametrize("hours", [1, 20])
-def test_what_is_out_of_date_is_served_while_the_service_is_down(site: Site, hours: int) -> None:
+def test_what_is_out_of_date_is_served_while_the_service_is_down(site: Site) -> None:
     old, new = pictures.jpeg(seed=6), pictures.jpeg(seed=7)
     key = site.upload("kept.jpg", old)
     site.advance(86400)
     assert site.get(key).content == old
     with site.cut_off():
-        site.advance(hours * 3600)
+        site.advance(20 * 3600)
         for _ in range(3):
             kept = site.get(key)
             assert (kept.status_code, kept.content) == (200, old)
@@ -154,8 +153,9 @@ def test_what_is_out_of_date_is_served_while_the_service_has_no_database(site: S
     try:
         with Redis.from_url(site.service.redis_url) as redis:
             redis.flushall()
-        kept = site.get(key)
-        assert (kept.status_code, kept.content) == (200, picture)
+        for _ in range(3):
+            kept = site.get(key)
+            assert (kept.status_code, kept.content) == (200, picture)
         assert site.get("w_11/errors.jpg").status_code == 503
     finally:
         os.kill(process, signal.SIGCONT)
