@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from imagestore.access import circumstances, owners
 from imagestore.access.actions import Action
 from imagestore.access.circumstances import Circumstances
 from imagestore.access.owners import HOUSE
 from imagestore.access.policies import may, may_know
+from imagestore.access.sigv4 import ALGORITHM
 from imagestore.core.image import Bucket, Version
 from imagestore.core.objects import Attributes
 from imagestore.web.s3.call import Call
@@ -48,10 +52,25 @@ def circumstances_of(call: Call) -> Circumstances:
             sender = name in ("referer", "user-agent")  # not those that a form has in their place
             return incoming.headers.get(name) if sender else call.headers.get(name)
 
-        call.circumstances = circumstances.read(
-            incoming.remote_addr or "", incoming.is_secure, header, call.query
-        )
+        asked = circumstances.read(incoming.remote_addr or "", incoming.is_secure, header, call.query)
+        call.circumstances = replace(asked, told={**asked.told, **_of_signature(call)})
     return call.circumstances
+
+
+def _of_signature(call: Call) -> dict[str, tuple[str, ...]]:
+    """How the request is signed, and how many milliseconds ago (version 4 alone says so)."""
+    if call.principal.is_stranger:
+        return {}
+    by_query = "X-Amz-Signature" in call.query or "Signature" in call.query
+    by_header = "authorization" in call.request.headers
+    kind = "REST-HEADER" if by_header else "REST-QUERY-STRING" if by_query else "POST"
+    version = ALGORITHM if call.claim is not None else "AWS"
+    told: dict[str, tuple[str, ...]] = {"s3:authtype": (kind,), "s3:signatureversion": (version,)}
+    if call.claim is not None:
+        signed = datetime.strptime(call.claim.stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        age = max(0.0, (datetime.now(UTC) - signed).total_seconds())
+        told["s3:signatureage"] = (str(int(age * 1000)),)
+    return told
 
 
 def denied() -> S3Error:

@@ -6,6 +6,7 @@ import json
 import secrets
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.web.s3.people import People, code_of, policy
@@ -186,3 +187,22 @@ def test_buckets_are_listed_to_their_owners(people: People, shop: str) -> None:
     assert shop not in names(people.bob.s3)
     assert code_of(people.bob.s3.create_bucket, Bucket=shop) == "BucketAlreadyExists"
     assert code_of(people.bob.s3.delete_bucket, Bucket=shop) == "AccessDenied"
+
+
+def test_how_a_request_is_signed(people: People, shop: str, browser: httpx.Client) -> None:
+    signed = people.ann.s3.generate_presigned_url("get_object", Params={"Bucket": shop, "Key": "a"})
+
+    def deny(**condition: Any) -> None:
+        told = {"Effect": "Deny", "Condition": condition}
+        people.ann.s3.put_bucket_policy(Bucket=shop, Policy=policy(shop, told))
+
+    version = "AWS4-HMAC-SHA256" if "X-Amz-Signature" in signed else "AWS"
+    deny(StringEquals={"s3:authType": "REST-QUERY-STRING"})
+    assert browser.get(signed).status_code == 403
+    people.ann.s3.get_object(Bucket=shop, Key="a")
+    deny(StringNotEquals={"s3:signatureversion": version})
+    assert browser.get(signed).status_code == 200
+    deny(NumericGreaterThan={"s3:signatureAge": 600_000})
+    people.ann.s3.get_object(Bucket=shop, Key="a")
+    deny(NumericGreaterThanEquals={"s3:signatureAge": 0})
+    assert code_of(people.ann.s3.get_object, Bucket=shop, Key="a") == "AccessDenied"
