@@ -33,17 +33,6 @@ GRANT_HEADERS: Mapping[str, Permission] = {
     "x-amz-grant-full-control": "FULL_CONTROL",
 }
 
-CANNED = (
-    "private",
-    "public-read",
-    "public-read-write",
-    "authenticated-read",
-    "bucket-owner-read",
-    "bucket-owner-full-control",
-    "aws-exec-read",
-    "log-delivery-write",
-)
-
 Resolve = Callable[[str], str | None]
 """From a canonical user id, or a name that stands for one, to the owner that it means, if there is one."""
 

@@ -83,6 +83,8 @@ def decide(
         raise Forbidden("The bucket's policy denies this.")
     require_credential(principal)
     name = bucket.name if isinstance(bucket, Bucket) else bucket
+    if isinstance(bucket, Bucket) and bucket.owner is not None and _is_bounded(principal, action, bucket):
+        raise Forbidden(f"The owner of bucket {name!r}, or of what is in it, does not allow {action.id}.")
     where = f"on bucket {name!r}" if name else "on the whole service"
     raise Forbidden(f"This credential does not have the scope {action.scope!r} {where}.")
 
@@ -155,6 +157,8 @@ def is_open(
     the answer is the same for all."""
     if action not in _OPENED:
         return False
+    if bucket.owner is None and not bucket.documents:
+        return bucket.visibility == "public-read"
     told = _policy(bucket)
     resource = _resource(bucket, key)
     if told is not None and told.may_deny(action, resource):

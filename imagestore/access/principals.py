@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imagestore.access.owners import canonical_id
-
 
 @dataclass(frozen=True, slots=True)
 class Principal:
@@ -25,11 +23,6 @@ class Principal:
     @property
     def is_stranger(self) -> bool:
         return self.access_key is None
-
-    @property
-    def canonical_id(self) -> str:
-        """As S3 shows it; empty for a stranger."""
-        return canonical_id(self.owner) if self.owner else ""
 
     def reaches(self, bucket: str | None) -> bool:
         return self.buckets is None or (bucket is not None and bucket in self.buckets)

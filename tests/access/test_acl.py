@@ -24,6 +24,17 @@ ANN, BOB = (Principal(f"IS{name}", frozenset(), None, name) for name in OWNERS[:
 MINE = Grant("ann", "FULL_CONTROL")
 
 
+CANNED = (
+    "private",
+    "public-read",
+    "public-read-write",
+    "authenticated-read",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+    "log-delivery-write",
+)
+
+
 def resolve(told: str) -> str | None:
     return next((owner for owner in OWNERS if told in (owner, canonical_id(owner))), None)
 
@@ -42,7 +53,6 @@ def resolve(told: str) -> str | None:
     ],
 )
 def test_what_canned_lists_mean(name: str, rest: list[Grant]) -> None:
-    assert name in acl.CANNED
     assert acl.canned(name, "ann", "house") == (MINE, *rest)
     if name.startswith("bucket-owner"):
         assert acl.canned(name, "ann", "ann") == (MINE,)
@@ -98,7 +108,7 @@ def test_headers_that_mean_nothing_are_refused(value: str, code: str) -> None:
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize("name", acl.CANNED)
+@pytest.mark.parametrize("name", CANNED)
 def test_a_list_comes_back_as_it_was_kept(name: str) -> None:
     made = acl.canned(name, "ann", "house")
     kept = acl.write(made, "ann")

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from flask import Response
 
 from imagestore.access import acl
+from imagestore.access.actions import Action
 from imagestore.access.owners import HOUSE
+from imagestore.access.policies import may
 from imagestore.access.safeguards import OWNERSHIPS, takes_acls
 from imagestore.core.errors import BucketExists
 from imagestore.core.image import Bucket, Terms, check_bucket_name
@@ -78,8 +80,8 @@ def _is_mine(call: Call, bucket: Bucket) -> bool:
 
 def create_bucket(call: Call) -> Response:
     """Everything that has a scope to write may make buckets, and owns them."""
-    name, who = check_bucket_name(call.bucket), call.principal
-    if who.access_key is None or not who.holds("write") or not who.reaches(name):
+    name = check_bucket_name(call.bucket)
+    if not may(call.principal, Action.CREATE_BUCKET, name):
         raise denied()
     if call.headers.get("x-amz-bucket-object-lock-enabled", "").lower() == "true":
         raise S3Error("NotImplemented", "Object lock implies functionality that is not implemented.")
