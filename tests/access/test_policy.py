@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imagestore.access.actions import Action
 from imagestore.access.circumstances import NOWHERE, Circumstances
@@ -433,3 +435,47 @@ def test_which_policies_are_public(changed: dict[str, Any], expected: bool) -> N
 def test_many_wildcards_take_no_time_to_speak_of() -> None:
     assert not matches("*a" * 900 + "*b", "a" * 1024)
     assert not matches("a*" * 900 + "b", "a" * 1024)
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+PARTS = st.sampled_from(
+    [
+        *("*", "s3:*", "s3:GetObject", ALL, f"arn:aws:s3:::{NAME}", "${aws:username}", "ann", "Deny", "true"),
+        *(
+            "arn:aws:iam::ann:root",
+            "10.0.0.0/8",
+            "2026-01-01",
+            "StringLike",
+            "ForAnyValue:Bool",
+            "aws:Referer",
+        ),
+    ]
+)
+ANYTHING = st.recursive(
+    SCALARS | PARTS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | PARTS, inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+STATEMENTS = st.fixed_dictionaries(
+    {"Effect": st.sampled_from(["Allow", "Deny"]), "Principal": PARTS | ANYTHING},
+    optional=dict.fromkeys(
+        ("Sid", "Action", "NotAction", "Resource", "NotResource", "Condition", "NotPrincipal"),
+        PARTS | ANYTHING,
+    ),
+)
+
+
+@given(STATEMENTS | ANYTHING, st.sampled_from(["2012-10-17", "2008-10-17"]))
+def test_whatever_it_is_it_is_refused_or_decides(told: Any, version: str) -> None:
+    text = json.dumps({"Version": version, "Statement": told})
+    try:
+        check(text, NAME)
+    except Malformed as malformed:
+        assert malformed.message
+    owned = Bucket(NAME, "private", THEN, owner="owner", documents={"policy": text})
+    for action in (Action.GET_OBJECT, Action.LIST_BUCKET, Action.DELETE_BUCKET_POLICY):
+        for who in (STRANGER, ANN):
+            may(who, action, owned, Circumstances("192.0.2.1", referer="x"), "a.jpg", Attributes())
+    assert may(Principal("ISO", SCOPES, None, "owner"), Action.DELETE_BUCKET_POLICY, owned)
