@@ -182,6 +182,8 @@ class Answers:
             self._tier.tally.add("misses")
             self._records.pop(name, None)
             return None
+        if self._tier.due.note(keys, told[::2]):  # the application looks it up anew
+            return None
         self._tier.tally.add("hits", len(keys) + 1)
         self._tier.sizes.correct(record.blob, len(body))
         return Answer(record.head, record.names, body)

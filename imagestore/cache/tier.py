@@ -11,7 +11,7 @@ from hashlib import sha1
 from imagestore.cache.admission import Sizes, worth_size
 from imagestore.cache.envelope import NAMED, Content, Envelope
 from imagestore.cache.eviction import Eviction
-from imagestore.cache.freshness import STALE_SECONDS, is_believed, milliseconds, unpack_alias
+from imagestore.cache.freshness import STALE_SECONDS, Due, is_believed, milliseconds, unpack_alias
 from imagestore.cache.names import PREFIX, redis_key
 from imagestore.cache.node import Bounds
 from imagestore.cache.scripts import COUNT_WITHIN, DROP_IF, EXTEND_IF, GENERATION_DIGITS, KEEP_NEWEST
@@ -57,6 +57,7 @@ class Tier:
         self.value_bytes = value_bytes
         self._fence_seconds = fence_seconds
         self.sizes = Sizes()
+        self.due = Due()
         self.eviction = Eviction(url, "expiry")
         self._full_until = -math.inf
 
@@ -254,7 +255,8 @@ class Tier:
     def _alias(self, key: bytes, left: object, value: object, stale: float) -> Alias | None:
         opened = self._open(key, value, NAMED)
         believed = opened is not None and (opened[0] == b"n" or is_believed(left, stale))
-        if opened is None or opened[0] == b"f" or not believed:
+        early = not stale and opened is not None and opened[0] == b"a" and self.due.take(key, left)
+        if opened is None or opened[0] == b"f" or not believed or early:
             self.tally.add("misses")
             return None
         self.tally.add("hits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -40,7 +41,8 @@ class Entry:
 
     `fields` are the answer's own, with lower-case names, but for those that each sending has anew. `born`,
     `fresh_until` and `stale_until` are seconds of the event loop's clock: until the last of them it may be
-    sent where no other can be had. Of one that is not `dated` the Last-Modified does not tell it from others.
+    sent where no other can be had. From `renew_from` on one request should fetch the next one, while all
+    others have this. Of one that is not `dated` the Last-Modified does not tell it from others.
     """
 
     target: bytes
@@ -53,6 +55,7 @@ class Entry:
     fresh_until: float
     stale_until: float
     dated: bool = True
+    renew_from: float = math.inf
     hits: int = 0
     kept: bool = False
     frequency: int = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 SENT_ANEW = frozenset((b"age", b"cache-status", b"connection", b"server-timing", b"x-request-id"))
 """Fields that each sending of an answer has of its own."""
+
+EARLY = (0.05, 0.25)
+"""Of an answer's freshness so much is left when the next one is fetched, by chance: workers and nodes take
+turns."""
 
 
 class Recording:
@@ -108,6 +113,7 @@ def enter(
         # RFC 9110, section 8.8.2.2: what was changed in the second of the answer may be changed once more in
         # it, and the application names no time that is to come.
         dated=modified is not None and sent is not None and modified < sent,
+        renew_from=now + fresh * (1 - random.uniform(*EARLY)),  # noqa: S311 - it only spreads load
     )
 
 

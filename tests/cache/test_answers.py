@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis import Redis
 
+from imagestore.cache import freshness
 from imagestore.cache.answers import Answer, Answers
 from imagestore.cache.names import redis_key
 from imagestore.cache.tier import Tier
@@ -188,6 +189,24 @@ def test_a_record_by_another_hand_is_none(tier: Tier, redis_url: str, redis: Red
                 redis.set(key, forged, px=60_000)
                 async with opened(tier, redis_url) as reader:
                     assert await reader.read(TARGET, "webp") is None
+
+    asyncio.run(main())
+
+
+def test_what_ends_soon_is_looked_up_anew_by_one(
+    tier: Tier, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        fill(tier)
+        async with opened(tier, redis_url) as answers:
+            answers.write(TARGET, None, HEAD, SOURCE)
+            assert await found(answers) == WHOLE
+            with monkeypatch.context() as patched:
+                patched.setattr(freshness, "_is_due", lambda left: True)
+                assert await answers.read(TARGET, "webp") is None
+            assert tier.read_aliases(list(NAMES)) == [None, None]  # so it is read from the store
+            assert None not in tier.read_aliases(list(NAMES))
+            assert await answers.read(TARGET, "webp") == WHOLE
 
     asyncio.run(main())
 
