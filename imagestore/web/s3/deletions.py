@@ -12,7 +12,8 @@ from imagestore.library.objects import Deleted
 from imagestore.web.s3.answers import document, empty
 from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error, of_ours
-from imagestore.web.s3.objects import VERSIONED
+from imagestore.web.s3.objects import VERSIONED, check_version_id
+from imagestore.web.s3.payload import read_size
 from imagestore.web.s3.permissions import require
 from imagestore.web.s3.puts import check_key, read_date, read_etags
 from imagestore.web.s3.xml import Child, malformed, parse, text_of
@@ -25,6 +26,7 @@ def delete_object(call: Call) -> Response:
     check_key(call.key)
     bucket = call.services.catalog.bucket(check_bucket_name(call.bucket))
     require(call, _action(call.version_id), bucket)
+    check_version_id(call.version_id)
     deleted = call.services.objects.delete(
         bucket, call.key, call.version_id, condition=_condition(call), owner=call.owner
     )
@@ -41,14 +43,12 @@ def _action(version_id: str | None) -> str:
 
 
 def _condition(call: Call) -> Condition:
-    match, size = call.headers.get("If-Match"), call.headers.get("x-amz-if-match-size")
-    if size is not None and not size.isdigit():
-        raise S3Error("InvalidArgument", "x-amz-if-match-size wants a number of bytes.")
+    match = call.headers.get("If-Match")
     return Condition(
         exists=True if match == "*" else None,
         etags=None if match in (None, "*") else read_etags(match or ""),
         modified=read_date(call, "x-amz-if-match-last-modified-time"),
-        size=None if size is None else int(size),
+        size=read_size(call.headers, "x-amz-if-match-size"),
     )
 
 

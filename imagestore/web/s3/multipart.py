@@ -28,7 +28,7 @@ from imagestore.web.s3.call import Call, open_body, read_document
 from imagestore.web.s3.copies import open_source, read_range, told_of_source
 from imagestore.web.s3.errors import S3Error, of_ours
 from imagestore.web.s3.expiry import abort_headers
-from imagestore.web.s3.payload import checks_of
+from imagestore.web.s3.payload import checks_of, read_size
 from imagestore.web.s3.permissions import owner_element
 from imagestore.web.s3.puts import (
     check_key,
@@ -174,9 +174,7 @@ def complete_upload(call: Call) -> Response:
     it: its head has gone by then, so that nobody takes the silence for an end."""
     bucket = open_bucket(call, "s3:PutObject")
     told = _read_parts(parse(read_document(call), "CompleteMultipartUpload"))
-    size = call.headers.get("x-amz-mp-object-size")
-    if size is not None and not size.isdigit():
-        raise S3Error("InvalidArgument", "x-amz-mp-object-size wants a number of bytes.")
+    size = read_size(call.headers, "x-amz-mp-object-size")
     completion = call.services.multipart.completion(
         Finish(
             bucket.name,
@@ -185,7 +183,7 @@ def complete_upload(call: Call) -> Response:
             told,
             read_condition(call),
             _whole_sums(call),
-            None if size is None else int(size),
+            size,
         )
     )
     steps = completion.steps()

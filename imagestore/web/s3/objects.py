@@ -68,16 +68,12 @@ def _missing(call: Call, error: ImageNotFound | VersionNotFound) -> S3Error:
     if not is_known(call, bucket, call.key):
         return denied()
     if isinstance(error, VersionNotFound):
-        given = call.version_id or ""
-        if not _is_version_id(given):
-            return S3Error(
-                "InvalidArgument",
-                "Invalid version id specified",
-                ArgumentName="versionId",
-                ArgumentValue=given,
-            )
+        check_version_id(call.version_id)
         return S3Error(
-            "NoSuchVersion", "The specified version does not exist.", Key=call.key, VersionId=given
+            "NoSuchVersion",
+            "The specified version does not exist.",
+            Key=call.key,
+            VersionId=call.version_id or "",
         )
     missing = S3Error("NoSuchKey", "The specified key does not exist.", Key=call.key)
     if error.marker is not None:
@@ -85,8 +81,15 @@ def _missing(call: Call, error: ImageNotFound | VersionNotFound) -> S3Error:
     return missing
 
 
-def _is_version_id(given: str) -> bool:
-    return given == "null" or (len(given) <= 64 and given.isascii() and given.isalnum())
+def check_version_id(given: str | None) -> None:
+    """Raises S3Error InvalidArgument for one that no version could have."""
+    if given is not None and not (len(given) <= 64 and given.isascii() and given.isalnum()):
+        raise S3Error(
+            "InvalidArgument",
+            "Invalid version id specified",
+            ArgumentName="versionId",
+            ArgumentValue=given,
+        )
 
 
 def _of_marker(marker: Marker) -> S3Error:

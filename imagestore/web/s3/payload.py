@@ -89,7 +89,7 @@ def open_payload(source: Readable, headers: Headers, claim: Claim | None = None,
     if form in ("", UNSIGNED_PAYLOAD) and FRAMING in _encodings(headers):
         # What is signed by version 2, or not at all, says so by its encoding alone.
         return _open_chunked(source, headers, "STREAMING-UNSIGNED-PAYLOAD-TRAILER", None)
-    size = _size(headers, "content-length")
+    size = read_size(headers, "content-length")
     if form in ("", UNSIGNED_PAYLOAD):
         return PlainPayload(source, size)
     if not _HASH.fullmatch(form):
@@ -134,7 +134,7 @@ def _open_chunked(source: Readable, headers: Headers, form: str, chain: ChunkCha
     signed = "UNSIGNED" not in form
     if signed and chain is None:
         raise S3Error("AccessDenied", "Chunks that are signed need a request that is signed, by version 4.")
-    size = _size(headers, "x-amz-decoded-content-length")
+    size = read_size(headers, "x-amz-decoded-content-length")
     if size is None:
         raise S3Error(
             "MissingContentLength",
@@ -153,7 +153,8 @@ def _encodings(headers: Headers) -> list[str]:
     return [name.strip() for name in said.split(",") if name.strip()]
 
 
-def _size(headers: Headers, name: str) -> int | None:
+def read_size(headers: Headers, name: str) -> int | None:
+    """A number of bytes that a header tells. Raises S3Error InvalidArgument."""
     value = headers.get(name)
     if value is None:
         return None
