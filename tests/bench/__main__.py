@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.bench import hits, machine, profile, renders, store
+from tests.bench import hits, machine, profile, renders, s3, store
 from tests.bench.results import Part, Row, Wishes, line_of, write
 
 Measure = Callable[[Path, Wishes], Iterator[Row | str]]
@@ -20,6 +20,7 @@ PARTS: dict[str, tuple[str, Measure]] = {
     "hits": ("Hits: 2 workers, 32 connections", hits.measure),
     "profile": ("Where a hit's processor time goes", profile.measure),
     "store": ("Reads, uploads and ranges beside a bare GridFS", store.measure),
+    "s3": ("The S3 door by boto3, beside moto's server", s3.measure),
     "renders": ("New sizes of photos", renders.measure),
 }
 """In the order in which they run. Each yields its rows as they are measured, and notes on how it went."""
