@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from hashlib import md5, sha256
@@ -25,8 +26,9 @@ def code_of(error: pytest.ExceptionInfo[ClientError]) -> str:
 
 
 def body_of(answer: dict[str, Any]) -> bytes:
-    with answer["Body"] as body:
-        return body.read()
+    with contextlib.closing(answer["Body"]) as body:
+        content: bytes = body.read()
+        return content
 
 
 def test_objects_are_put_listed_read_and_deleted(s3: Any, bucket: str) -> None:

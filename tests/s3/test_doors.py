@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import time
@@ -92,7 +93,7 @@ def test_what_rest_puts_is_an_object(s3: Any, rest: httpx.Client) -> None:
     listed = s3.list_objects_v2(Bucket="of-rest")["Contents"]
     assert [(each["Key"], each["Size"]) for each in listed] == [("a/b.jpg", len(FIRST))]
     got = s3.get_object(Bucket="of-rest", Key="a/b.jpg")
-    with got["Body"] as body:
+    with contextlib.closing(got["Body"]) as body:
         assert (body.read(), got["ContentType"]) == (FIRST, "image/jpeg")
     assert got["ETag"].strip('"') == hashlib.md5(FIRST).hexdigest()
     s3.copy_object(Bucket="of-rest", Key="copy.jpg", CopySource={"Bucket": "of-rest", "Key": "a/b.jpg"})
