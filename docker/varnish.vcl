@@ -26,6 +26,11 @@ acl purgers {
     "localhost";
 }
 
+# When the service last failed to renew what is stale. For five seconds nobody waits for another try.
+sub vcl_init {
+    var.global_set("failed", now - 1h);
+}
+
 sub vcl_recv {
     if (req.restarts == 0) {
         unset req.http.X-Stale;
@@ -72,8 +77,17 @@ sub vcl_recv {
 
 sub vcl_hit {
     # For ten seconds what is stale is served while it is fetched anew, and for a day while the service is down.
-    if (obj.ttl < -10s && !req.http.X-Stale && std.healthy(req.backend_hint)) {
+    if (obj.ttl < -10s && !req.http.X-Stale && std.healthy(req.backend_hint)
+        && now > std.time(var.global_get("failed"), now - 1h) + 5s) {
         set req.http.X-Stale = "ask";
+        return (restart);
+    }
+}
+
+sub vcl_miss {
+    # Who waited while another asked in vain.
+    if (req.http.X-Stale == "ask" && now < std.time(var.global_get("failed"), now - 1h) + 5s) {
+        set req.http.X-Stale = "give";
         return (restart);
     }
 }
@@ -81,6 +95,9 @@ sub vcl_hit {
 sub vcl_backend_fetch {
     var.set("stale", bereq.http.X-Stale);
     unset bereq.http.X-Stale;
+    if (bereq.is_bgfetch && now < std.time(var.global_get("failed"), now - 1h) + 5s) {
+        return (abandon);
+    }
 }
 
 sub vcl_backend_response {
@@ -90,6 +107,7 @@ sub vcl_backend_response {
     # An error of the service never replaces a good answer that is still kept, nor stands in its way.
     if (beresp.status >= 500) {
         if (bereq.is_bgfetch || var.get("stale") == "ask") {
+            var.global_set("failed", now);
             return (abandon);
         }
         set beresp.uncacheable = true;
@@ -116,7 +134,8 @@ sub vcl_backend_response {
 }
 
 sub vcl_backend_error {
-    if (var.get("stale") == "ask") {
+    if (bereq.is_bgfetch || var.get("stale") == "ask") {
+        var.global_set("failed", now);
         return (abandon);
     }
 }
