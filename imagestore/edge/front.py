@@ -226,8 +226,9 @@ def _is_worth_a_look(headers: list[tuple[bytes, bytes]]) -> bool:
     """Whether a body is large, may be, or waits to be asked for."""
     sent = dict(headers)
     length = sent.get(b"content-length", b"")
-    large = b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY
-    return large or b"expect" in sent
+    if b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY:
+        return True
+    return b"expect" in sent and int(length or 0) > 0
 
 
 def _named(scope: Scope) -> str:

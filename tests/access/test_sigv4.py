@@ -137,9 +137,9 @@ def test_a_header_that_is_wrong_has_the_code_of_aws(old: str, new: str, code: st
     [
         ("us-east-1", "eu-west-1", "AuthorizationQueryParametersError"),
         ("X-Amz-Date=", "X-Amz-Day=", "AuthorizationQueryParametersError"),
-        ("Expires=86400", "Expires=604801", "AuthorizationQueryParametersError"),
-        ("Expires=86400", "Expires=0", "AuthorizationQueryParametersError"),
-        ("Expires=86400", "Expires=-1", "AuthorizationQueryParametersError"),
+        ("Expires=86400", "Expires=604801", "AccessDenied"),
+        ("Expires=86400", "Expires=0", "AccessDenied"),
+        ("Expires=86400", "Expires=-1", "AccessDenied"),
         ("Expires=86400", "Expires=1&X-Amz-Expires=86400", "AuthorizationQueryParametersError"),
         ("Expires=86400", "Expires=86401", "SignatureDoesNotMatch"),
         ("=AWS4-HMAC-SHA256", "=AWS4-HMAC-SHA512", "AuthorizationQueryParametersError"),

@@ -47,10 +47,19 @@ def test_a_body_of_no_bytes_is_waited_for_too(line: socket.socket) -> None:
     for _ in range(2):
         line.sendall(head("PUT", 0))
         assert statuses(line, 1) == [GO_ON, REFUSED]
+
+
+def test_a_body_that_nobody_wants_is_not_waited_for(line: socket.socket) -> None:
+    """Who is refused by the head of his request need not send the rest (RFC 9110, section 10.1.1)."""
     line.sendall(head("PUT", 3))
-    assert line.recv(65536) == GO_ON + b"\r\n\r\n"
-    line.sendall(b"abc")
-    assert statuses(line, 1) == [REFUSED]
+    answer = line.recv(65536)
+    assert answer.startswith(REFUSED) and b"connection: close" in answer.lower()
+
+
+@pytest.mark.parametrize("size", [10_000_000, 5_000_000_000])
+def test_a_large_body_is_refused_before_it_is_sent(line: socket.socket, size: int) -> None:
+    line.sendall(head("PUT", size).replace(b"Expect: 100-continue\r\n", b""))
+    assert line.recv(65536).startswith(REFUSED)
 
 
 def test_nobody_else_gets_one(line: socket.socket) -> None:

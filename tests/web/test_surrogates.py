@@ -80,9 +80,15 @@ def test_a_version_goes_with_its_image(owner: httpx.Client) -> None:
 def test_what_is_not_for_all_names_nothing(owner: httpx.Client) -> None:
     assert owner.post("/v1/buckets", json={"name": "closed", "access": "private"}).status_code == 201
     assert owner.put("/v1/buckets/closed/images/x.png", content=pictures.png()).status_code == 201
-    for path in ("/closed/image/upload/x.png", f"{PATH}/not-there.png", f"{PATH}/w_x/one.png"):
+    for path in ("/closed/image/upload/x.png", f"{PATH}/w_x/one.png"):
         assert "Surrogate-Key" not in owner.get(path).headers
     assert "Surrogate-Key" not in owner.get(IMAGES).headers
+
+
+def test_what_is_not_there_yet_is_named_so_that_it_can_be_dropped(owner: httpx.Client) -> None:
+    answer = owner.get(f"{PATH}/not-there.png")
+    assert answer.status_code == 404
+    assert set(keys(answer)) == {"imagestore", "bucket~default", "image~default~not-there.png"}
 
 
 def test_signed_urls_of_public_images_are_in_shared_caches_too(owner: httpx.Client) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from flask import Response
 
 from imagestore.core.image import Bucket, Version
-from imagestore.core.objects import OCTETS
 from imagestore.library.objects import shown_type
 from imagestore.web.s3.xml import Child, render
 
@@ -19,6 +18,10 @@ CHECKSUM_NAMES = {
     "sha256": "SHA256",
 }
 """Algorithms of core/checksums.py as AWS's documents write them."""
+
+
+BINARY = "binary/octet-stream"
+"""What AWS says of an object of which nobody told the type."""
 
 
 def document(name: str, children: Iterable[Child] | str, **headers: str) -> Response:
@@ -62,4 +65,4 @@ def checksum_elements(version: Version) -> list[Child]:
 
 def content_type(version: Version) -> str:
     """As it was told by S3; what came by another door has the type of its bytes."""
-    return version.object.media_type or (shown_type(version) if version.is_image else OCTETS)
+    return version.object.media_type or (shown_type(version) if version.is_image else BINARY)

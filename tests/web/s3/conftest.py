@@ -66,6 +66,21 @@ def browser(s3_service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture
+def kept(s3: Any, s3_bucket: str) -> str:
+    """A bucket with the object `k` of ten bytes."""
+    s3.put_object(Bucket=s3_bucket, Key="k", Body=b"0123456789", ContentType="text/x-test")
+    return s3_bucket
+
+
+@pytest.fixture
+def open_bucket(s3: Any, s3_bucket: str) -> str:
+    """One in which everybody may list, and read the object `k`."""
+    s3.put_bucket_acl(Bucket=s3_bucket, ACL="public-read")
+    s3.put_object(Bucket=s3_bucket, Key="k", Body=b"open", ACL="public-read")
+    return s3_bucket
+
+
 @pytest.fixture(scope="session")
 def people(s3_service: Service, open_s3: Callable[..., Any]) -> Iterator[People]:
     root = Person(
