@@ -21,7 +21,9 @@ from imagestore.store.mongo import Document, Mongo
 from imagestore.store.naming import Also
 from imagestore.store.shapes import object_fields, read_attributes, read_version
 
-WRITE_BATCH = 8
+WRITE_BATCH = 2
+"""Chunks of a write. Clients send ten parts at once, and the driver holds what it writes twice."""
+
 READ_BATCH = 4
 """Chunks in one query: what a part takes of memory while it comes or goes."""
 

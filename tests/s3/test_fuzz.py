@@ -79,8 +79,8 @@ fields = st.sampled_from([each for each in VALUES if each.isascii()]) | printabl
 
 @st.composite
 def askings(draw: st.DrawFn) -> Asking:
-    bucket = draw(st.sampled_from(BUCKETS[:2]) | st.sampled_from(BUCKETS) | odd)
-    key = draw(st.sampled_from(["", "a", "a", "b/c", "../x", "/", "k" * 1025]) | odd)
+    bucket = draw(st.sampled_from(["fuzz"] * 12 + BUCKETS) | st.sampled_from(["fuzz", "other"]) | odd)
+    key = draw(st.sampled_from(["", "", "", "a", "a", "a", "b/c", "../x", "/", "k" * 1025]) | odd)
     names = st.sampled_from(SUBRESOURCES) | st.sampled_from(PARAMETERS)
     query = draw(st.dictionaries(names, values, max_size=3))
     headers = draw(st.dictionaries(st.sampled_from(HEADERS), fields, max_size=3))
