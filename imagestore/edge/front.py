@@ -130,9 +130,7 @@ class Front:
         call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, more), queued=queued)
         try:
             if queued and self._steps >= self._most_steps:
-                overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
-                self.metrics.count(EDGE_REFUSALS, overload.code)
-                await self._send_whole(scope, send, self.refusals.refuse(overload))
+                await self._send_whole(scope, send, self._stand_in(scope) or self._refuse_overload())
             else:
                 await self._answer(scope, call, send)
         finally:
@@ -188,6 +186,16 @@ class Front:
             call.context.run(log.exception, "%s: the answer broke off", _named(scope))
             self.metrics.count(EDGE_ABORTS, "broken")
             scope["extensions"][ABORT]()
+
+    def _stand_in(self, scope: Scope) -> Refusal | None:
+        """What may be sent of before, without a thread."""
+        recording = self._record(scope)
+        return recording.stale() if recording is not None else None
+
+    def _refuse_overload(self) -> Refusal:
+        overload = Overloaded("Every thread is busy and the queue is full: try again in a second.")
+        self.metrics.count(EDGE_REFUSALS, overload.code)
+        return self.refusals.refuse(overload)
 
     def _record(self, scope: Scope) -> Recording | None:
         """What may become of the answer to this request in memory."""
