@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,6 +16,8 @@ import pytest
 from pymongo import MongoClient
 
 from imagestore.client import Client
+from imagestore.core.image import Bucket
+from imagestore.web.permission import Permission
 from tests import pictures
 from tests.service import Service, await_that, running_service
 
@@ -196,3 +199,13 @@ def test_an_upload_is_seen_behind_what_was_missing(site: Site) -> None:
     assert site.get("later.jpg").status_code == 404
     site.client.upload("default", pictures.jpeg(64, 48), key="later.jpg")
     assert site.get("later.jpg").status_code == 200
+
+
+def test_where_a_policy_has_a_say_nobody_keeps_that_there_is_nothing() -> None:
+    """Whether that may be known can hang on who asks."""
+    made = datetime.now(UTC)
+    for documents, kept in (({}, True), ({"policy": "{}"}, False)):
+        bucket = Bucket("open", "public-read", made, documents=documents)
+        permission = Permission(reveals=False)
+        permission.admit(bucket)
+        assert (permission.open_bucket == bucket) == kept
