@@ -12,12 +12,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from tests.bench.peers import free_port, running
 from tests.bench.results import Row, Wishes
 from tests.bench.store import in_turns, middle
+from tests.s3.clients import s3_client
 from tests.s3.many_keys import multiply
 from tests.service import running_service
 
@@ -41,26 +39,20 @@ def measure(folder: Path, wishes: Wishes) -> Iterator[Row | str]:
         moto = [str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
         with (
             running(moto, port),
-            closing(client(service.s3_url, service.access_key, service.secret)) as ours,
-            closing(client(f"http://127.0.0.1:{port}", "any", "any")) as theirs,
+            closing(connect(service.s3_url, service.access_key, service.secret)) as ours,
+            closing(connect(f"http://127.0.0.1:{port}", "any", "any")) as theirs,
         ):
             yield from measure_objects(ours, theirs, wishes.seconds)
-        with closing(client(service.s3_url, service.access_key, service.secret)) as ours:
+        with closing(connect(service.s3_url, service.access_key, service.secret)) as ours:
             yield from measure_lists(ours, service.mongo_url)
     yield "A client is a thread with boto3, which itself takes most of the time of small objects."
     yield "moto keeps objects in its memory; here they are in MongoDB, and on disk, when a put is answered."
     yield f"The list is of {KEYS:,} keys, made directly in the database; medians of {LOOKS} calls."
 
 
-def client(url: str, access_key: str, secret: str) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret,
-        config=Config(proxies={}, max_pool_connections=2 * CLIENTS, s3={"addressing_style": "path"}),
-    )
+def connect(url: str, access_key: str, secret: str) -> Any:
+    path = {"addressing_style": "path"}
+    return s3_client(url, access_key, secret, max_pool_connections=2 * CLIENTS, s3=path)
 
 
 def measure_objects(ours: Any, theirs: Any, seconds: float) -> Iterator[Row]:

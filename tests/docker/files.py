@@ -61,6 +61,11 @@ def compose(path: Path) -> dict[str, Any]:
     return content
 
 
+def default_of(value: str) -> str:
+    """What compose makes of a value when its variables are not set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
+
+
 def service_nodes(content: dict[str, Any]) -> dict[str, Any]:
     """The services that are imagestore itself."""
     return {name: each for name, each in content["services"].items() if name.startswith("imagestore")}

@@ -20,6 +20,7 @@ from tests.docker.files import (
     KNOWN_VARIABLES,
     SINGLE,
     compose,
+    default_of,
     image_environment,
     service_nodes,
 )
@@ -89,8 +90,10 @@ def test_only_the_front_is_published_and_only_to_this_machine(path: Path) -> Non
     content = compose(path)
     published = {name: each["ports"] for name, each in content["services"].items() if "ports" in each}
     assert list(published) == ["imagestore" if path == SINGLE else "nginx"]
-    for [port] in published.values():
+    for port, s3_port in published.values():
         assert port.startswith("${PUBLISH:-127.0.0.1:")
+        assert s3_port.startswith("${PUBLISH_S3:-127.0.0.1:")
+        assert s3_port.endswith(image_environment()["IMAGESTORE_S3_BIND"].removeprefix("0.0.0.0"))
     for name, each in content["services"].items():
         if name.startswith(("mongo", "redis")):
             assert each["networks"] == ["backend"]
@@ -100,7 +103,7 @@ def test_only_the_front_is_published_and_only_to_this_machine(path: Path) -> Non
 
 @FILES
 def test_every_variable_is_a_setting_and_secrets_come_by_file(path: Path) -> None:
-    assert set(re.findall(r"\bIMAGESTORE_[A-Z_]*[A-Z]", path.read_text())) <= KNOWN_VARIABLES
+    assert set(re.findall(r"\bIMAGESTORE_[A-Z0-9_]*[A-Z]", path.read_text())) <= KNOWN_VARIABLES
     nodes = service_nodes(compose(path))
     for node in nodes.values():
         environment = node["environment"]
@@ -108,7 +111,7 @@ def test_every_variable_is_a_setting_and_secrets_come_by_file(path: Path) -> Non
         assert set(by_file) == {"IMAGESTORE_SECRET_KEY_FILE", "IMAGESTORE_ADMIN_SECRET_FILE"}
         assert set(by_file.values()) == {f"/run/secrets/{name}" for name in node["secrets"]}
         others = {name: value for name, value in environment.items() if name not in by_file}
-        left_open = {name: "" for name, value in others.items() if value.startswith("${")}
+        left_open = {name: default_of(value) for name, value in others.items()}
         Settings.load(others | left_open | image_settings())
         [mount] = node["volumes"]
         assert mount.partition(":")[2] == image_environment()["IMAGESTORE_DATA"]
@@ -176,23 +179,28 @@ def nginx(directive: str) -> list[str]:
 
 
 def test_nginx_stands_before_every_node_and_takes_every_upload() -> None:
-    nodes = {f"{name}:8000" for name in service_nodes(compose(CLUSTER))}
+    names = service_nodes(compose(CLUSTER))
+    nodes = {f"{name}:{port}" for name in names for port in (8000, 9000)}
     assert {server.split()[0] for server in nginx("server")} == nodes
     assert set(compose(CLUSTER)["services"]["nginx"]["depends_on"]) == set(service_nodes(compose(CLUSTER)))
-    [size] = nginx("client_max_body_size")
+    size, of_objects = nginx("client_max_body_size")
     assert int(size.removesuffix("m")) * MiB > Settings().upload_bytes + FORM_SLACK
-    [port] = nginx("listen")
-    assert compose(CLUSTER)["services"]["nginx"]["ports"][0].endswith(f":{port}")
+    assert of_objects == "0", "no bound but the service's"
+    for published, port in zip(compose(CLUSTER)["services"]["nginx"]["ports"], nginx("listen"), strict=True):
+        assert published.endswith(f":{port}")
 
 
 def test_nginx_changes_no_path_and_sends_nothing_twice_that_must_not_be() -> None:
-    assert nginx("proxy_pass") == ["http://imagestore"], "a path here would replace the one that was signed"
+    assert nginx("proxy_pass") == ["http://imagestore", "http://s3"], (
+        "a path here would replace the one that was signed"
+    )
     assert nginx("merge_slashes") == ["off"]
     assert nginx("proxy_next_upstream") == ["error timeout"]
     assert nginx("proxy_http_version") == ["1.1"]
     assert "Host $http_host" in nginx("proxy_set_header")
-    _, upstream = nginx("keepalive_timeout")[::-1]
-    assert int(upstream.removesuffix("s")) < Settings().keepalive
+    *upstreams, _ = nginx("keepalive_timeout")
+    assert len(upstreams) == 2
+    assert all(int(each.removesuffix("s")) < Settings().keepalive for each in upstreams)
 
 
 def test_the_nodes_believe_nginx_and_nginx_believes_no_client() -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
@@ -22,11 +21,13 @@ from tests.docker.files import (
     DOCKER,
     SINGLE,
     compose,
+    default_of,
     health_command,
     image_command,
     image_environment,
 )
 from tests.redis_cluster import free_port as free_cluster_port
+from tests.s3.clients import s3_client
 from tests.service import PATIENCE, await_that, environment
 
 PYTHON = Path(sys.executable)
@@ -52,11 +53,6 @@ def running(command: list[str], folder: Path, surroundings: dict[str, str] | Non
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
         process.wait(PATIENCE)
-
-
-def default_of(value: str) -> str:
-    """What compose makes of a value when its variables are not set."""
-    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value)
 
 
 def answers(port: int) -> bool:
@@ -156,7 +152,7 @@ def test_mongod_takes_its_arguments_and_waits_for_its_set(tmp_path: Path) -> Non
 def test_the_image_s_command_serves_with_secrets_from_files_and_its_health_check_sees_it(
     tmp_path: Path, mongo: Server, mongo_database: str, redis_url: str
 ) -> None:
-    port, data = free_port(), tmp_path / "data"
+    port, s3_port, data = free_port(), free_port(), tmp_path / "data"
     node = compose(SINGLE)["services"]["imagestore"]
     (tmp_path / "secret_key").write_text("a-server-key-of-the-test\n")
     (tmp_path / "admin_secret").write_text("the-admins-secret\n")
@@ -167,6 +163,7 @@ def test_the_image_s_command_serves_with_secrets_from_files_and_its_health_check
     given |= {name: value for name, value in image_environment().items() if name.startswith("IMAGESTORE_")}
     given |= {
         "IMAGESTORE_BIND": f"0.0.0.0:{port}",
+        "IMAGESTORE_S3_BIND": f"0.0.0.0:{s3_port}",
         "IMAGESTORE_DATA": str(data),
         "IMAGESTORE_MONGO_URL": mongo.url,
         "IMAGESTORE_MONGO_DATABASE": mongo_database,
@@ -191,5 +188,7 @@ def test_the_image_s_command_serves_with_secrets_from_files_and_its_health_check
             client.upload("held", picture, "a.jpg")
             with client.get("held", "a.jpg") as download:
                 assert b"".join(download) == picture
+        with contextlib.closing(s3_client(f"http://127.0.0.1:{s3_port}", "admin", "the-admins-secret")) as s3:
+            assert s3.head_object(Bucket="held", Key="a.jpg")["ContentLength"] == len(picture)
     assert not (data / "server.key").exists()
     assert not is_healthy()

@@ -72,14 +72,15 @@ def test_the_last_stage_builds_nothing() -> None:
 
 def test_the_health_check_asks_the_port_that_is_served_and_exposed() -> None:
     host, _, port = image_environment()["IMAGESTORE_BIND"].rpartition(":")
-    assert host == "0.0.0.0"
-    assert last_stage()["EXPOSE"] == [port]
+    s3_host, _, s3_port = image_environment()["IMAGESTORE_S3_BIND"].rpartition(":")
+    assert host == s3_host == "0.0.0.0"
+    assert last_stage()["EXPOSE"] == [f"{port} {s3_port}"]
     assert f"'127.0.0.1', {port}," in health_command()[-1]
 
 
 def test_no_secret_is_built_in_and_every_variable_is_a_setting() -> None:
     named = {name for name in image_environment() if name.startswith("IMAGESTORE_")}
-    assert named == {"IMAGESTORE_BIND", "IMAGESTORE_DATA"}
+    assert named == {"IMAGESTORE_BIND", "IMAGESTORE_DATA", "IMAGESTORE_S3_BIND"}
     assert named <= KNOWN_VARIABLES
 
 

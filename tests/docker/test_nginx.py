@@ -11,8 +11,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -24,6 +25,7 @@ from tests import pictures
 from tests.docker.files import DOCKER
 from tests.docker.test_containers import answers, free_port, running
 from tests.redis_cluster import RedisCluster
+from tests.s3.clients import s3_client
 from tests.service import Service, await_that, running_service
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}{os.pathsep}/usr/sbin")
@@ -38,9 +40,10 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="there is no nginx here: a
 
 @dataclass
 class Site:
-    """Two nodes and nginx at `url`, whose files for bodies are in `folder`."""
+    """Two nodes and nginx at `url`, and at `s3_url` for S3, whose files for bodies are in `folder`."""
 
     url: str
+    s3_url: str
     folder: Path
     ports: list[int]
     start_node: Callable[[int], tuple[ExitStack, Service]]
@@ -60,14 +63,13 @@ class Site:
         self.nodes[number] = self.start_node(number)
 
 
-def configuration(folder: Path, port: int, nodes: list[int]) -> Path:
-    """The containers' file, with the ports and the folder of this test."""
+def configuration(folder: Path, ports: dict[str, int]) -> Path:
+    """The containers' file, with this test's folder, and its ports by what the file says for them."""
     text = (DOCKER / "nginx.conf").read_text()
-    for number, node in enumerate(nodes, 1):
-        text, count = re.subn(rf"\bimagestore{number}:8000\b", f"127.0.0.1:{node}", text)
-        assert count == 1
-    text, count = re.subn(r"\blisten 8080;", f"listen 127.0.0.1:{port};", text)
-    assert count == 1
+    for said, port in ports.items():
+        word, at = ("listen ", "listen 127.0.0.1:") if said.isdigit() else ("server ", "server 127.0.0.1:")
+        text, count = re.subn(rf"\b{word}{said}\b", f"{at}{port}", text)
+        assert count == 1, said
     file = folder / "nginx.conf"
     file.write_text(text.replace(" /tmp/", f" {folder}/").replace("/dev/stdout", f"{folder}/access"))
     return file
@@ -78,7 +80,7 @@ def site(
     tmp_path_factory: pytest.TempPathFactory, mongo: Server, redis_cluster: RedisCluster
 ) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("nginx")
-    port, ports = free_port(), [free_port(), free_port()]
+    port, s3_port, ports, s3_ports = free_port(), free_port(), *([free_port(), free_port()] for _ in "12")
     settings = {
         "mongo_url": mongo.url,
         "mongo_database": f"nginx_{port}",
@@ -94,13 +96,21 @@ def site(
         stopping = ExitStack()
         (folder / f"node-{number}").mkdir(exist_ok=True)
         address = f"127.0.0.1:{ports[number]}"
-        node = running_service(folder / f"node-{number}", bind=address, **settings)
+        s3_bind = f"127.0.0.1:{s3_ports[number]}"
+        node = running_service(folder / f"node-{number}", bind=address, s3_bind=s3_bind, **settings)
         return stopping, stopping.enter_context(node)
 
-    command = [str(NGINX), "-e", "stderr", "-c", str(configuration(folder, port, ports)), "-p", str(folder)]
+    nodes = {
+        f"imagestore{number}:{inner}": outer
+        for inner, outers in ((8000, ports), (9000, s3_ports))
+        for number, outer in enumerate(outers, 1)
+    }
+    file = configuration(folder, {"8080": port, "9000": s3_port, **nodes})
+    command = [str(NGINX), "-e", "stderr", "-c", str(file), "-p", str(folder)]
     # As root it would change to a user who cannot read a test's folder; in the container it is not root.
     command += ["-g", "daemon off;" + (" user root;" if os.getuid() == 0 else "")]
-    site = Site(f"http://127.0.0.1:{port}", folder, ports, start_node)
+    urls = (f"http://127.0.0.1:{each}" for each in (port, s3_port))
+    site = Site(*urls, folder, ports, start_node)
     with ExitStack() as closing:
         for number in range(2):
             site.nodes.append(start_node(number))
@@ -125,6 +135,28 @@ def test_an_image_goes_in_by_one_node_and_out_by_both(site: Site) -> None:
     for _, node in site.nodes:
         with node.client("admin", SECRET) as client, client.get("pictures", key) as download:
             assert b"".join(download) == picture
+
+
+def test_s3_passes_through_as_it_was_signed(site: Site) -> None:
+    """The Host, the path, and names of metadata that nginx would leave out are all signed."""
+    picture, key = pictures.jpeg(seed=9), "a//b c/ü%2F?.jpg"
+    large = bytes(range(256)) * (20 * MIB // 256)
+    with closing(s3_client(site.s3_url, "admin", SECRET)) as s3:
+        metadata = {"with_underscore": "1", "with.dot": "2"}
+        s3.put_object(Bucket="pictures", Key=key, Body=picture, Metadata=metadata)
+        head = s3.head_object(Bucket="pictures", Key=key)
+        assert (head["Metadata"], head["ContentLength"]) == (metadata, len(picture))
+        signed = s3.generate_presigned_url("get_object", Params={"Bucket": "pictures", "Key": key})
+        assert httpx.get(signed, timeout=30).content == picture
+        s3.create_bucket(Bucket="objects")
+        s3.upload_fileobj(BytesIO(large), "objects", "large")
+        with closing(s3.get_object(Bucket="objects", Key="large")["Body"]) as body:
+            assert body.read() == large
+        listed = s3.list_objects_v2(Bucket="pictures", Prefix="a//")["Contents"]
+        assert [each["Key"] for each in listed] == [key]
+        s3.delete_object(Bucket="pictures", Key=key)
+    assert site.get("a//b%20c/%C3%BC%252F%3F.jpg").status_code == 404
+    assert [each for each in (site.folder / "body").rglob("*") if each.is_file()] == []
 
 
 def test_conditions_ranges_and_heads_pass_through(site: Site) -> None:

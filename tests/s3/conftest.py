@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 import trustme
-from botocore.config import Config
 
+from tests.s3.clients import REGION, s3_client
 from tests.s3.tls import tls_proxy
 from tests.service import Service, running_service
 
-REGION = "us-east-1"
 MiB = 1024 * 1024
 BIG = 60 * MiB
 COMMANDS = Path(sys.executable).parent
@@ -102,14 +100,8 @@ def open_s3(endpoint: Endpoint) -> Iterator[Callable[..., Any]]:
     with contextlib.ExitStack() as closing:
 
         def make(url: str = endpoint.url, **options: Any) -> Any:
-            client = boto3.client(
-                "s3",
-                endpoint_url=url,
-                region_name=REGION,
-                verify=str(endpoint.authority),
-                aws_access_key_id=endpoint.access_key,
-                aws_secret_access_key=endpoint.secret,
-                config=Config(proxies={}, **options),
+            client = s3_client(
+                url, endpoint.access_key, endpoint.secret, verify=str(endpoint.authority), **options
             )
             closing.callback(client.close)
             return client

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.figures import Figures
-from tests.s3.conftest import REGION, MiB
+from tests.s3.clients import REGION, s3_client
+from tests.s3.conftest import MiB
 from tests.s3.wire import Asking, send
 from tests.service import Service, running_service
 from tests.web.watch import spooled, workers
@@ -132,14 +130,7 @@ def _is_unoffered(asking: Asking, status: int) -> bool:
 def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     folder = tmp_path_factory.mktemp("fuzz")
     with running_service(folder, s3_bind="127.0.0.1:0", workers=2, region=REGION) as running:
-        s3: Any = boto3.client(
-            "s3",
-            endpoint_url=running.s3_url,
-            region_name=REGION,
-            aws_access_key_id=running.access_key,
-            aws_secret_access_key=running.secret,
-            config=Config(proxies={}),
-        )
+        s3 = s3_client(running.s3_url, running.access_key, running.secret)
         for name in BUCKETS[:2]:
             s3.create_bucket(Bucket=name)
             s3.put_object(Bucket=name, Key="a", Body=b"of the fuzz")

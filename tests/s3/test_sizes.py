@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from boto3.s3.transfer import TransferConfig
-from botocore.config import Config
 
 from tests.figures import Figures
-from tests.s3.conftest import REGION, MiB
+from tests.s3.clients import s3_client
+from tests.s3.conftest import MiB
 from tests.s3.many_keys import multiply
 from tests.service import Service, running_service
 from tests.web.watch import peak_memory, workers
@@ -35,14 +34,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def s3(fresh: Service) -> Iterator[Any]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=fresh.s3_url,
-        region_name=REGION,
-        aws_access_key_id=fresh.access_key,
-        aws_secret_access_key=fresh.secret,
-        config=Config(proxies={}, max_pool_connections=20),
-    )
+    client = s3_client(fresh.s3_url, fresh.access_key, fresh.secret, max_pool_connections=20)
     yield client
     client.close()
 
