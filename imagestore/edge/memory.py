@@ -5,13 +5,16 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
+from weakref import ref
 
 from imagestore.cache.admission import Sketch
 from imagestore.cache.generations import Generations
 from imagestore.core.metrics import EDGE_EVICTIONS, EDGE_MEMORY_BYTES, EDGE_MEMORY_ENTRIES, Metrics
+from imagestore.edge.filed import LEAST_BYTES, Filed, most_files
 
 Field = tuple[bytes, bytes]
 
@@ -35,7 +38,7 @@ class Depends(NamedTuple):
     begun: int
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Entry:
     """A complete 200 answer to a GET, for all who ask or, with a `variant`, for a class of Accept.
 
@@ -48,7 +51,7 @@ class Entry:
     target: bytes
     variant: str
     fields: tuple[Field, ...]
-    body: bytes
+    body: bytes | Filed
     etag: bytes
     depends: Depends
     born: float
@@ -89,11 +92,12 @@ class Memory:
         self.used = 0
         self.evictions = 0
         self._pages: dict[bytes, Entry | dict[str, Entry]] = {}
-        self._queue: list[tuple[float, int, Entry]] = []
+        self._queue: list[tuple[float, int, ref[Entry]]] = []
         self._tickets = count()
         self._sketch = Sketch()
         self._entries = 0
         self._floor = 0.0
+        self._files, self._most_files = 0, most_files()
 
     def page(self, target: bytes) -> Entry | dict[str, Entry] | None:
         """What is kept for a target: one answer for all, or one for each class of Accept."""
@@ -131,6 +135,7 @@ class Memory:
         else:
             self.drop(entry.target)
             self._pages[entry.target] = entry
+        self._file(entry)
         entry.kept = True
         entry.frequency = self._sketch.touch(entry.target.decode("latin-1"))
         self.used += entry.size
@@ -156,22 +161,32 @@ class Memory:
             metrics.count(EDGE_EVICTIONS, by=self.evictions)
             self.evictions = 0
 
+    def _file(self, entry: Entry) -> None:
+        """Let the kernel have a large body, which then sends it without a copy."""
+        body = entry.body
+        if isinstance(body, bytes) and len(body) >= LEAST_BYTES and self._files < self._most_files:
+            with suppress(OSError):  # no descriptor is left, or no memory: it stays where it is
+                entry.body = Filed(body)
+                self._files += 1
+
     def _forget(self, entry: Entry) -> None:
         entry.kept = False
+        self._files -= isinstance(entry.body, Filed)
         self.used -= entry.size
         self._entries -= 1
 
     def _enqueue(self, entry: Entry) -> None:
         worth = self._floor + (entry.frequency + entry.hits) / entry.size**_SIZE_POWER
-        heapq.heappush(self._queue, (worth, next(self._tickets), entry))
+        heapq.heappush(self._queue, (worth, next(self._tickets), ref(entry)))
         if len(self._queue) > 2 * self._entries + _SPARE_TICKETS:
-            self._queue = [ticket for ticket in self._queue if ticket[2].kept]
+            self._queue = [each for each in self._queue if (known := each[2]()) and known.kept]
             heapq.heapify(self._queue)
 
     def _evict(self) -> None:
         """Let the one go that is worth least, unless it was met since that was weighed."""
-        worth, _, entry = heapq.heappop(self._queue)
-        if not entry.kept:
+        worth, _, reference = heapq.heappop(self._queue)
+        entry = reference()
+        if entry is None or not entry.kept:
             return
         self._floor = worth
         if entry.hits:

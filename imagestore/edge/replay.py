@@ -154,7 +154,7 @@ class Replayer:
         entry = self.memory.find(target, accept_class)
         if entry is None or now >= entry.stale_until or self.memory.is_refuted(entry):
             return None
-        return Refusal(200, self._sender.describe(entry, now), entry.body)
+        return Refusal(200, self._sender.describe(entry, now), entry.body[:])
 
     def remembers(self, target: bytes, accept: str) -> bool:
         """Whether memory has an answer that is fresh to a GET with that Accept field. From any thread."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.http.errors import ParseException
 
 from imagestore.core.metrics import EDGE_ABORTS
 from imagestore.edge.asked import Asked, Peer
+from imagestore.edge.filed import Filed
 from imagestore.edge.forwarded import is_trusted
 from imagestore.edge.front import PIECE
 from imagestore.edge.protocol import EdgeProtocol
@@ -39,12 +41,15 @@ class ReplayingProtocol(EdgeProtocol):
         self._take_timer: asyncio.TimerHandle | None = None
         self._untaken = 0
         self._trusted: bool | None = None
+        self._socket: socket.socket | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._take_timer is not None:
             self._take_timer.cancel()
         if self._fetching is not None:
             self._fetching.cancel()
+        if self._socket is not None:
+            self._socket.detach()  # the transport closes it
         super().connection_lost(exc)
 
     def close_if_idle(self) -> None:
@@ -137,7 +142,9 @@ class ReplayingProtocol(EdgeProtocol):
         self._cancel_head_timer()
         self._active = self.worker.loop.time()
         self.req_count += 1
-        if len(reply.body) > JOINED_BYTES:
+        if isinstance(reply.body, Filed):
+            self._send_filed(reply.head, reply.body)
+        elif len(reply.body) > JOINED_BYTES:
             self.transport.writelines((reply.head, reply.body))
         else:
             self.transport.write(reply.head + reply.body if reply.body else reply.head)
@@ -149,6 +156,18 @@ class ReplayingProtocol(EdgeProtocol):
         if self._keepalive_handle is None:
             self._arm_keepalive_timer()
         return rest
+
+    def _send_filed(self, head: bytes, body: Filed) -> None:
+        """By the kernel alone what the connection takes at once; what is left waits as ever."""
+        sent = 0
+        if self.transport.get_write_buffer_size() == 0:
+            if self._socket is None:
+                self._socket = socket.socket(fileno=self.transport.get_extra_info("socket").fileno())
+            sent = body.send(self._socket, head)
+        if sent < len(head):
+            self.transport.writelines((head[sent:], body[:]))
+        elif sent < len(head) + len(body):
+            self.transport.write(body[sent - len(head) :])
 
     def _watch_taking(self) -> None:
         """The client has more before it than the kernel takes: it must take PIECE of that in time."""

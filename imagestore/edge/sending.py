@@ -16,6 +16,7 @@ from werkzeug.http import parse_date
 
 from imagestore.core.logs import REQUEST, RequestNote
 from imagestore.edge.asked import Asked
+from imagestore.edge.filed import Filed
 from imagestore.edge.memory import Entry, Field
 from imagestore.edge.rules import parse_demands
 from imagestore.web.journal import access_log, is_request_id
@@ -51,7 +52,7 @@ class Reply(NamedTuple):
     """What goes to the client: the whole head, and the body behind it. `last`: the connection ends then."""
 
     head: bytes
-    body: bytes
+    body: bytes | Filed
     last: bool
 
 
@@ -116,7 +117,7 @@ class Sender:
         return self._finish(entry, _head("206", fields), entry.body[start:stop], asked, now, level)
 
     def _finish(
-        self, entry: Entry, head: bytes, body: bytes, asked: Asked, now: float, level: Level
+        self, entry: Entry, head: bytes, body: bytes | Filed, asked: Asked, now: float, level: Level
     ) -> Reply:
         self.sent_bytes[level] += len(body)
         self.targets[entry.target] += 1

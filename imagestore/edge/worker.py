@@ -18,6 +18,7 @@ from gunicorn.workers import gasgi
 
 from imagestore.core.metrics import SILENT, Metrics
 from imagestore.edge.doorway import CROWD, MOST_WORKERS, Doorway
+from imagestore.edge.filed import MOST_FILES
 from imagestore.edge.protocol import EdgeProtocol
 from imagestore.edge.replay import Replayer
 from imagestore.edge.replaying import ReplayingProtocol
@@ -31,8 +32,8 @@ By default it takes megabytes, so that a slow reader's progress shows late or no
 to the client does not count, so throughput does not suffer (the kernel's ip-sysctl, tcp_notsent_lowat).
 """
 
-OTHER_FILES = 512
-"""Open files that are not connections: listeners, databases, bodies on disk, decoders."""
+OTHER_FILES = 512 + MOST_FILES
+"""Open files that are not connections: listeners, databases, bodies on disk and in memory, decoders."""
 
 STOP_LINGER = 0.5
 """Seconds after SIGTERM for which a kept-alive connection may still bring a request."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -148,3 +150,27 @@ def test_the_workers_of_a_node_know_of_a_change_when_it_is_answered(tmp_path: Pa
         bucket, auth = f"{service.url}/v1/buckets/default", (service.access_key, service.secret)
         assert httpx.patch(bucket, json={"access": "private"}, auth=auth).status_code == 200
         assert {reader.get(url).status_code for reader in readers} == {401}
+
+
+def test_large_answers_reach_clients_of_any_pace(services: dict[str, Service]) -> None:
+    """Several requests at once on a connection, whose client takes a little at a time."""
+    memory = services["memory"]
+    data = pictures.jpeg(900, 600, quality=95)
+    assert 64 * 1024 < len(data) < 256 * 1024
+    with memory.client() as client:
+        client.upload("default", data, key="table/large.jpg")
+    path = "/default/image/upload/table/large.jpg"
+    await_that(lambda: from_level(httpx.get(memory.url + path), "memory"))
+    there = urlsplit(memory.url)
+    head = f"GET {path} HTTP/1.1\r\nHost: {there.netloc}\r\n"
+    requests = [f"{head}\r\n", f"{head}Range: bytes=9-99\r\n\r\n"] * 6
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        slow.settimeout(60)
+        slow.connect((there.hostname, there.port))
+        slow.sendall("".join(requests).encode())
+        reader = slow.makefile("rb", buffering=4096)
+        for number in range(len(requests)):
+            answer = b"".join(iter(reader.readline, b"\r\n")).lower()
+            length = int(answer.partition(b"content-length: ")[2].split()[0])
+            assert reader.read(length) == (data if number % 2 == 0 else data[9:100])
