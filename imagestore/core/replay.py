@@ -25,9 +25,10 @@ class Source:
     """The names that a complete, public answer depends on, as the aliases of `library/aliases.py` have them;
     none for an answer that nobody may send again. `generations` are those of the aliases then, None for a
     name that no alias tells: with one of them, nobody can find the answer valid by Redis. `blob` is what the
-    body is called in Redis, if it is there.
+    body is called in Redis, if it is there. `queryless`: whatever the query of the URL is, it is the answer.
     """
 
     names: tuple[str, ...] = ()
     generations: tuple[int | None, ...] = ()
     blob: str | None = None
+    queryless: bool = False

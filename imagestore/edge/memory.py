@@ -45,7 +45,8 @@ class Entry:
     `fields` are the answer's own, with lower-case names, but for those that each sending has anew. `born`,
     `fresh_until` and `stale_until` are seconds of the event loop's clock: until the last of them it may be
     sent where no other can be had. From `renew_from` on one request should fetch the next one, while all
-    others have this. Of one that is not `dated` the Last-Modified does not tell it from others.
+    others have this. Of one that is not `dated` the Last-Modified does not tell it from others. One that is
+    `queryless`, with a target that has no query, is the answer with any.
     """
 
     target: bytes
@@ -58,6 +59,7 @@ class Entry:
     fresh_until: float
     stale_until: float
     dated: bool = True
+    queryless: bool = False
     renew_from: float = math.inf
     hits: int = 0
     kept: bool = False

@@ -63,11 +63,12 @@ class Recording:
         if not lengths or lengths[0] > MOST_BODY_BYTES:
             return
         self._missing, self._source = lengths[0], source
-        names = (*source.names, target_name(self._target))
+        target = path_of(self._target) if source.queryless else self._target
+        names = (*source.names, target_name(target))
         depends = Depends(self._replayer.memory.generations.slots_of(names), self._begun)
-        self._entry = enter(
-            self._target, self._class, fields, depends, self._clock(), self._replayer.freshness
-        )
+        self._entry = enter(target, self._class, fields, depends, self._clock(), self._replayer.freshness)
+        if self._entry is not None:
+            self._entry.queryless = source.queryless
 
     def add(self, data: bytes) -> None:
         if self._entry is not None:
@@ -81,6 +82,11 @@ class Recording:
         entry.body = b"".join((*self._pieces, data))
         if len(entry.body) == self._missing:
             self._replayer.keep(entry, self._source)
+
+
+def path_of(target: bytes) -> bytes:
+    """The target without its query."""
+    return target.partition(b"?")[0]
 
 
 def target_name(target: bytes) -> str:

@@ -20,7 +20,7 @@ from imagestore.core.replay import Source
 from imagestore.edge.asgi import Scope
 from imagestore.edge.asked import Asked, Peer, forbids_keeping, read
 from imagestore.edge.memory import Depends, Entry, Field, Memory
-from imagestore.edge.recording import Recording, enter, target_name
+from imagestore.edge.recording import Recording, enter, path_of, target_name
 from imagestore.edge.refusals import Refusal
 from imagestore.edge.sending import Reply, Sender, fields_of, lines_of, note_access
 from imagestore.imaging.formats import accept_class
@@ -67,7 +67,7 @@ class Replayer:
 
         If it is no Reply, what comes back is what was asked if `fetch` may know the answer, else None.
         """
-        page = self.memory.page(target)
+        page = self._page(target)
         if page is None and (self._answers is None or _FETCHED.fullmatch(target) is None):
             return None
         asked = read(fields, peer)
@@ -94,7 +94,7 @@ class Replayer:
         Who asks for the same meanwhile waits for the same look into Redis; but what this machine changed
         since that began is looked up anew.
         """
-        place = (target, asked.accept_class)
+        place = (path_of(target), asked.accept_class)
         flight = self._flights.get(place)
         if flight is None:
             flight = asyncio.get_running_loop().create_task(self._find(*place, clock))
@@ -119,14 +119,18 @@ class Replayer:
         depends = Depends(self.memory.generations.slots_of(names), begun)
         entry = enter(target, accept_class, fields, depends, clock(), self.freshness)
         if entry is not None:
-            entry.body = answer.body
+            entry.body, entry.queryless = answer.body, True
             self.memory.put(entry)
         return entry
 
     def keep(self, entry: Entry, source: Source) -> None:
-        """A whole answer of the application: in memory, and for all workers in Redis, where its body lies."""
+        """A whole answer of the application: in memory, and for all workers in Redis, where its body lies.
+
+        Only if it does not depend on the query: else who makes queries up could fill Redis with heads.
+        """
         self.memory.put(entry)
-        if self._answers is not None and (entry.dated or not entry.has(b"last-modified")):
+        lasting = source.queryless and (entry.dated or not entry.has(b"last-modified"))
+        if self._answers is not None and lasting:
             head = lines_of(field for field in entry.fields if field[0] != b"date")
             self._answers.write(entry.target, entry.variant or None, head, source)
 
@@ -140,7 +144,8 @@ class Replayer:
     def doubt(self, scope: Scope) -> None:
         """A request that may have changed its own target has done it (section 4.4)."""
         if scope["method"] not in SAFE_METHODS:
-            self.memory.generations.touch([target_name(_target(scope))])
+            target = _target(scope)
+            self.memory.generations.touch([target_name(each) for each in {target, path_of(target)}])
 
     def admit(self, host: bytes) -> None:
         """The application answers to that name."""
@@ -151,15 +156,28 @@ class Replayer:
     def stale(self, target: bytes, accept_class: str, now: float) -> Refusal | None:
         """An answer of before, in full, for want of a new one: none of what is known to have changed since,
         or is older than it said that it may be (RFC 5861, section 4)."""
-        entry = self.memory.find(target, accept_class)
+        entry = self._find_kept(target, accept_class)
         if entry is None or now >= entry.stale_until or self.memory.is_refuted(entry):
             return None
         return Refusal(200, self._sender.describe(entry, now), entry.body[:])
 
     def remembers(self, target: bytes, accept: str) -> bool:
         """Whether memory has an answer that is fresh to a GET with that Accept field. From any thread."""
-        entry = self.memory.find(target, accept_class(accept))
+        entry = self._find_kept(target, accept_class(accept))
         return entry is not None and self._clock() < entry.fresh_until and self.memory.is_valid(entry)
+
+    def _find_kept(self, target: bytes, accept_class: str) -> Entry | None:
+        page = self._page(target)
+        return page.get(accept_class) if isinstance(page, dict) else page
+
+    def _page(self, target: bytes) -> Entry | dict[str, Entry] | None:
+        """What memory has for a target, or for the same without its query if that does not matter."""
+        page = self.memory.page(target)
+        if page is None and b"?" in target:
+            page = self.memory.page(path_of(target))
+            first = next(iter(page.values()), None) if isinstance(page, dict) else page
+            return page if first is not None and first.queryless else None
+        return page
 
     def open(self) -> None:
         """Listen to other nodes, in the event loop that runs."""
@@ -210,7 +228,7 @@ def _by_path(targets: Counter[bytes]) -> Counter[str]:
     """Without the queries, in which there may be signatures."""
     found: Counter[str] = Counter()
     for target, count in targets.items():
-        found[target.partition(b"?")[0].decode("latin-1")] += count
+        found[path_of(target).decode("latin-1")] += count
     return found
 
 

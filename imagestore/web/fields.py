@@ -78,6 +78,7 @@ def tell_source(grounds: tuple[Ground, ...], blob: str | None) -> None:
         source.names = tuple(ground.name for ground in grounds)
         source.generations = tuple(ground.generation for ground in grounds)
         source.blob = blob
+        source.queryless = True  # what nobody needs to sign is the same, signed or not
 
 
 def name_status(found: Found) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from imagestore.edge.asked import Peer
-from imagestore.edge.memory import Depends
+from imagestore.edge.memory import Depends, Entry
 from imagestore.edge.recording import enter
 from imagestore.edge.replay import MOST_HOSTS, Replayer
 from imagestore.edge.sending import Reply
@@ -65,3 +65,20 @@ def test_the_next_answer_is_fetched_when_a_little_of_this_ones_freshness_is_left
     }
     assert len(moments) > 1
     assert 107.5 <= min(moments) < max(moments) <= 109.5
+
+
+def test_a_query_counts_unless_the_application_says_that_it_does_not(replayer: Replayer) -> None:
+    replayer.admit(b"pictures.example")
+
+    def is_answered_with(query: bytes) -> bool:
+        fields = [(b"host", b"pictures.example")]
+        found = replayer.reply(b"GET", TARGET + query, fields, 1.0, PEER)
+        assert replayer.stale(TARGET + query, "", 1.0) is not None or not isinstance(found, Reply)
+        return isinstance(found, Reply)
+
+    assert [is_answered_with(query) for query in (b"", b"?", b"?a=b")] == [True, False, False]
+    entry = replayer.memory.page(TARGET)
+    assert isinstance(entry, Entry)
+    entry.queryless = True
+    assert [is_answered_with(query) for query in (b"", b"?", b"?a=b")] == [True, True, True]
+    assert not replayer.remembers(TARGET + b"x?a=b", "")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from redis import Redis
 
 from tests import pictures
 from tests.service import Service, await_that, running_service
@@ -111,6 +112,25 @@ def test_what_is_made_is_the_same(
         again = client.get(str(kept.url), headers={"If-None-Match": kept.headers["ETag"]})
         assert (again.status_code, again.headers["Cache-Tag"]) == (304, kept.headers["Cache-Tag"])
         assert again.headers.get("Vary") == kept.headers.get("Vary") == made.headers.get("Vary")
+
+
+@pytest.mark.parametrize("level", ["memory", "redis"])
+def test_whatever_the_query_it_is_the_same_answer(
+    services: dict[str, Service], subjects: dict[str, Subject], level: str
+) -> None:
+    """And who makes queries up fills neither memory nor Redis."""
+    del subjects  # the image is there
+    url = f"{services[level].url}/default/image/upload/w_33/table/conditions.jpg"
+    with httpx.Client(timeout=30) as client, Redis.from_url(services["memory"].redis_url) as redis:
+        first = client.get(f"{url}?first=1")
+        await_that(lambda: from_level(client.get(url), level))
+        keys = redis.dbsize()
+        for number in range(20):
+            for query in (f"?{number}", "?", f"?signature={number}&expires=1", "?explain"):
+                kept = client.get(url + query)
+                assert from_level(kept, level)
+                assert lasting(kept) == lasting(first)
+        assert redis.dbsize() <= keys
 
 
 def test_another_node_hears_of_a_change(services: dict[str, Service]) -> None:

@@ -92,16 +92,18 @@ def test_a_level_after_the_other(service: Service, owner: httpx.Client) -> None:
     assert [explain(owner, path)["level"] for _ in range(2)] == ["render", "render"]
     fetch(service, path)
     assert explain(owner, path)["level"] == "memory"
-    assert explain(owner, f"{path}?a=b")["level"] == "redis"
+    assert explain(owner, f"{path}?a=b")["level"] == "memory"
+    assert owner.patch(f"{IMAGES}/one.png", json={"tags": ["changed"]}).is_success
+    assert explain(owner, path)["level"] == "redis"
     with Redis.from_url(service.redis_url) as redis:
         redis.flushall()
 
         def is_kept() -> bool:  # which is done behind the answer's back
-            return explain(owner, f"{path}?a=b")["level"] == "gridfs"
+            return explain(owner, path)["level"] == "gridfs"
 
         await_that(is_kept)
         assert explain(owner, f"{PATH}/two.png")["level"] == "gridfs"
-        fetch(service, f"{PATH}/two.png?c=d")
+        assert owner.get(f"{PATH}/two.png").is_success  # with a credential, for which no memory is filled
         assert explain(owner, f"{PATH}/two.png")["level"] == "redis"
         fetch(service, f"{PATH}/two.png")
         assert explain(owner, f"{PATH}/two.png")["level"] == "memory"
