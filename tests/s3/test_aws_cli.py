@@ -65,6 +65,7 @@ def test_a_large_file_is_copied_and_presigned(
     assert (head["ContentLength"], head["ETag"][-3:]) == (BIG, '-8"')
 
 
+@pytest.mark.parametrize("endpoint", ["https"], indirect=True)
 def test_raw_calls(aws: Aws, bucket: str, tmp_path: Path) -> None:
     def api(operation: str, *arguments: str) -> Any:
         return json.loads(aws("s3api", operation, "--bucket", bucket, *arguments) or "null")
