@@ -82,6 +82,26 @@ def test_a_large_file_goes_in_parts_and_comes_back(s3: Any, bucket: str, big: Pa
     assert body_of(last) == content[7 * PART :]
 
 
+@pytest.mark.parametrize(("algorithm", "kind"), [("SHA256", "COMPOSITE"), ("CRC32", "FULL_OBJECT")])
+def test_a_part_is_read_with_its_own_checksum(s3: Any, bucket: str, algorithm: str, kind: str) -> None:
+    """boto3 holds every body to the checksum beside it, and this part is not the whole."""
+    name = {"Bucket": bucket, "Key": "parts"}
+    upload = s3.create_multipart_upload(**name, ChecksumAlgorithm=algorithm, ChecksumType=kind)["UploadId"]
+    parts = []
+    for number, content in enumerate((bytes(5 * MiB), b"end"), 1):
+        part = s3.upload_part(
+            **name, UploadId=upload, PartNumber=number, Body=content, ChecksumAlgorithm=algorithm
+        )
+        sums = {field: part[field] for field in (f"Checksum{algorithm}", "ETag")}
+        parts.append({"PartNumber": number, **sums})
+    s3.complete_multipart_upload(**name, UploadId=upload, MultipartUpload={"Parts": parts})
+    last = s3.get_object(**name, PartNumber=2)
+    assert body_of(last) == b"end"
+    told = parts[1][f"Checksum{algorithm}"] if kind == "COMPOSITE" else None
+    assert last.get(f"Checksum{algorithm}") == told
+    assert len(body_of(s3.get_object(**name))) == 5 * MiB + 3
+
+
 def test_an_upload_in_parts_may_be_copied_into_listed_and_aborted(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="source", Body=bytes(6 * MiB))
     name = {"Bucket": bucket, "Key": "target"}

@@ -116,7 +116,7 @@ def get_object(call: Call) -> Response:
     number = _part_number(call)
     if number is not None and verdict.status in (200, 206):
         verdict = _of_part(version, number)
-    headers = _headers(call, bucket, version) | overrides
+    headers = _headers(call, bucket, version) | _sums(call, version, number) | overrides
     if verdict.status == 304:
         return empty(304, {name: headers[name] for name in headers if name in KEPT_BY_304})
     if verdict.status == 412:
@@ -153,9 +153,17 @@ def _headers(call: Call, bucket: Bucket, version: Version) -> dict[str, str]:
         headers |= expiration_headers(bucket, version)
     if kept.tags:
         headers["x-amz-tagging-count"] = str(len(kept.tags))
-    if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED" and "Range" not in call.headers:
-        headers |= checksum_headers(version)
     return headers
+
+
+def _sums(call: Call, version: Version, number: int | None) -> dict[str, str]:
+    """Clients hold the bytes of the answer to them: those of all, or of a part, never of a range."""
+    if call.headers.get("x-amz-checksum-mode", "").upper() != "ENABLED" or "Range" in call.headers:
+        return {}
+    if number is None or not version.object.part_count:
+        return checksum_headers(version)
+    of_parts = call.services.objects.part_checksums(version)[number - 1 : number]
+    return {f"x-amz-checksum-{name}": value for each in of_parts for name, value in each.items()}
 
 
 def _overrides(call: Call) -> dict[str, str]:
