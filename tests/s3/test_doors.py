@@ -124,7 +124,7 @@ def test_a_deletion_by_one_door_is_one_by_all_at_once(
         s3.put_bucket_versioning(Bucket=gallery, VersioningConfiguration={"Status": versions})
     s3.put_object(Bucket=gallery, Key="cat", Body=FIRST)
     paths = [place(gallery, "cat"), place(gallery, "cat", SMALL)]
-    with Onlookers(s3_service.url, paths, clients=8) as onlookers:
+    with Onlookers(s3_service.url, paths) as onlookers:
         await_remembered(onlookers, paths)
         delete(s3, rest, gallery, "cat")
         told = time.monotonic()
@@ -137,7 +137,7 @@ def test_a_deletion_by_one_door_is_one_by_all_at_once(
 def test_a_put_by_s3_is_seen_by_all_at_once(s3_service: Service, s3: Any, gallery: str) -> None:
     s3.put_object(Bucket=gallery, Key="cat", Body=FIRST)
     paths = [place(gallery, "cat"), place(gallery, "cat", SMALL)]
-    with Onlookers(s3_service.url, paths, clients=8) as onlookers:
+    with Onlookers(s3_service.url, paths) as onlookers:
         await_remembered(onlookers, paths)
         old = {each.digest for each in onlookers.since(0, 1)}
         s3.put_object(Bucket=gallery, Key="cat", Body=SECOND)
@@ -151,7 +151,7 @@ def test_a_put_by_s3_is_seen_by_all_at_once(s3_service: Service, s3: Any, galler
 def test_a_policy_that_goes_shuts_what_was_remembered(s3_service: Service, s3: Any, gallery: str) -> None:
     s3.put_object(Bucket=gallery, Key="cat", Body=FIRST)
     paths = [place(gallery, "cat"), place(gallery, "cat", SMALL)]
-    with Onlookers(s3_service.url, paths, clients=8) as onlookers:
+    with Onlookers(s3_service.url, paths) as onlookers:
         await_remembered(onlookers, paths)
         s3.delete_bucket_policy(Bucket=gallery)
         told = time.monotonic()

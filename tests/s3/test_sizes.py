@@ -95,7 +95,7 @@ def peak_from_now(pid: int) -> int:
 
 
 KEYS = [f"k/{number:05}" for number in range(10_000)]
-WRITES = 300
+WRITES = 150
 
 
 def test_lists_are_whole_while_others_write(fresh: Service, s3: Any, figures: Figures) -> None:
