@@ -17,7 +17,7 @@ from imagestore.web.s3.answers import document, empty
 from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.grants import CANNED_HEADER, HARMLESS, asks_for_list, from_headers
-from imagestore.web.s3.permissions import canonical_id, denied, owner_element, require
+from imagestore.web.s3.permissions import denied, owner_element, require
 from imagestore.web.s3.xml import Child, malformed, parse, stamp, text_of
 
 MOST_BUCKETS = 10_000
@@ -28,15 +28,8 @@ CLASSIC_REGION = "us-east-1"
 def open_bucket(call: Call, action: str) -> Bucket:
     """The bucket that the request names, if the sender may do that there. Raises S3Error, BucketNotFound."""
     bucket = call.services.catalog.bucket(check_bucket_name(call.bucket))
-    _check_expected_owner(call, bucket)
     require(call, action, bucket)
     return bucket
-
-
-def _check_expected_owner(call: Call, bucket: Bucket) -> None:
-    expected = call.headers.get("x-amz-expected-bucket-owner")
-    if expected is not None and expected not in (bucket.owner, canonical_id(bucket.owner)):
-        raise denied()
 
 
 def list_buckets(call: Call) -> Response:

@@ -18,7 +18,7 @@ from imagestore.web.s3.answers import checksum_elements, document, quoted, versi
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
-from imagestore.web.s3.permissions import denied, is_known, require
+from imagestore.web.s3.permissions import check_expected_owner, denied, is_known, require
 from imagestore.web.s3.puts import check_key, read_attributes, read_condition, refuse_unoffered
 from imagestore.web.s3.xml import Child, stamp
 
@@ -67,6 +67,7 @@ def open_source(call: Call) -> tuple[Bucket, Version]:
         raise S3Error(
             "InvalidRequest", "The source of a copy request may not specifically refer to a delete marker."
         )
+    check_expected_owner(call, bucket, "x-amz-source-expected-bucket-owner")
     require(call, action, bucket, entry)
     _check_conditions(call, entry)
     return bucket, entry

@@ -24,11 +24,20 @@ def require(
     call: Call, action: str, bucket: Bucket, version: Version | None = None, *, key: str = ""
 ) -> None:
     """Return if the sender may. `action` is AWS's, such as s3:GetObject; `key` is the version's or the
-    request's unless it is given. Raises S3Error AccessDenied."""
+    request's unless it is given. Raises S3Error AccessDenied, also where the bucket is not whose the sender
+    expects (AWS, "Verifying bucket ownership with bucket owner condition")."""
+    if bucket.name == call.bucket:
+        check_expected_owner(call, bucket, "x-amz-expected-bucket-owner")
     wanted = _ACTIONS[action]
     named = key or (version.key if version is not None else call.key)
     attributes = version.object if version is not None else None
     if not is_allowed(call, wanted, bucket, named if wanted.level == "object" else None, attributes):
+        raise denied()
+
+
+def check_expected_owner(call: Call, bucket: Bucket, header: str) -> None:
+    expected = call.headers.get(header)
+    if expected is not None and expected not in (bucket.owner, canonical_id(bucket.owner)):
         raise denied()
 
 
