@@ -22,8 +22,8 @@ SIGNED_QUERY = frozenset(
     re.findall(
         r"[\w-]+",
         "accelerate acl analytics cors delete inventory lifecycle location logging metrics notification"
-        " ownershipControls partNumber policy policyStatus publicAccessBlock replication requestPayment"
-        " response-cache-control response-content-disposition response-content-encoding"
+        " object-lock ownershipControls partNumber policy policyStatus publicAccessBlock replication"
+        " requestPayment response-cache-control response-content-disposition response-content-encoding"
         " response-content-language response-content-type response-expires restore select select-type tagging"
         " torrent uploadId uploads versionId versioning versions website",
     )

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from botocore.auth import HmacV1Auth
 
 from imagestore.access.signed import Asked, Refusal
-from imagestore.access.sigv2 import check, check_text, read_claim
+from imagestore.access.sigv2 import SIGNED_QUERY, check, check_text, read_claim
 
 pytestmark = pytest.mark.quick
 
@@ -99,3 +100,8 @@ def test_a_form_is_signed_by_its_policy() -> None:
 
 def test_what_is_not_signed_this_way_makes_no_claim() -> None:
     assert read_claim(Asked("GET", "/", "", [("Authorization", "AWS4-HMAC-SHA256 x")])) is None
+
+
+def test_what_botocore_signs_of_a_query_is_signed() -> None:
+    nobodys = {"defaultObjectAcl", "storageClass"}  # sub-resources of Google's
+    assert set(HmacV1Auth.QSAOfInterest) - nobodys <= SIGNED_QUERY
