@@ -20,7 +20,7 @@ from tests.faults.site import BUSY_MACHINE
 from tests.figures import Figures
 from tests.service import PATIENCE, Service, running_service
 
-ROUNDS = int(os.environ.get("PURGE_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("PURGE_ROUNDS", "3"))
 ANSWERS = int(os.environ.get("PURGE_ANSWERS", "1000"))
 """Of each round, asked for after the call had returned."""
 

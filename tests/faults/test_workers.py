@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -361,7 +361,11 @@ def edge_connections(service: Service) -> float:
 
 def open_of(pid: int) -> int:
     """Open files that are no sockets: those of drivers and of clients come and go."""
-    return sum(not str(link.readlink()).startswith("socket:") for link in Path(f"/proc/{pid}/fd").iterdir())
+    targets = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed just now
+            targets.append(str(link.readlink()))
+    return sum(not target.startswith("socket:") for target in targets)
 
 
 def resident(pid: int) -> int:
