@@ -114,7 +114,8 @@ class Front:
             self.on_shutdown()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        ahead = self.looks_ahead and _is_worth_a_look(scope["headers"])
+        # With a full queue there is nobody to ask: what comes is refused as ever.
+        ahead = self.looks_ahead and not self._is_full() and _is_worth_a_look(scope["headers"])
         if ahead and not await self._look_ahead(scope, receive, send):
             return
         try:
@@ -129,12 +130,15 @@ class Front:
         more = {**self._more, AHEAD: ANSWERED} if ahead else self._more
         call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, more), queued=queued)
         try:
-            if queued and self._steps >= self._most_steps:
+            if queued and self._is_full():
                 await self._send_whole(scope, send, self._stand_in(scope) or self._refuse_overload())
             else:
                 await self._answer(scope, call, send)
         finally:
             call.end()
+
+    def _is_full(self) -> bool:
+        return self._steps >= self._most_steps
 
     async def _look_ahead(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Whether the application wants the body; where it does not, it has answered."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,6 +16,7 @@ from pymongo.database import Database
 
 from tests import pictures
 from tests.service import Service, await_that, running_service
+from tests.serving import serving
 from tests.web.watch import workers
 
 Start = Callable[..., AbstractContextManager[Service]]
@@ -161,12 +161,8 @@ class Hook(BaseHTTPRequestHandler):
 def hook() -> Iterator[tuple[str, list[bytes]]]:
     """A URL, and what it was told."""
     heard: list[bytes] = []
-    with HTTPServer(("127.0.0.1", 0), type("Listening", (Hook,), {"heard": heard})) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with serving(HTTPServer(("127.0.0.1", 0), type("Listening", (Hook,), {"heard": heard}))) as server:
         yield f"http://127.0.0.1:{server.server_port}/hush-this-is-secret", heard
-        server.shutdown()
-        thread.join()
 
 
 def test_damage_is_told_by_all_who_tell(

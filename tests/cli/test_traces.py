@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from tests import pictures
 from tests.service import await_that, running_service
+from tests.serving import serving
 
 PICTURE = pictures.jpeg(noise=True)
 API_KEY = "k3y-0f-the-collector"
@@ -78,15 +78,9 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         received.url = f"http://127.0.0.1:{server.server_address[1]}"
-        try:
-            yield received
-        finally:
-            server.shutdown()
-            thread.join()
+        yield received
 
 
 def trace_of(number: int) -> str:

@@ -14,6 +14,7 @@ from imagestore.core.metrics import PURGE_HOOK, Metrics
 from imagestore.library import purgehook
 from imagestore.library.purgehook import PurgeHook, Receiver
 from tests.service import await_that
+from tests.serving import serving
 
 pytestmark = pytest.mark.quick
 
@@ -61,14 +62,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cache]:
     monkeypatch.setattr(purgehook, "FIRST_PAUSE", 0.02)
-    server = Cache()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.enough.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Cache()) as server:
+        yield server
+        server.enough.set()
 
 
 Open = Callable[..., PurgeHook]

@@ -15,6 +15,7 @@ from imagestore.core.logs import Redactor
 from imagestore.core.metrics import WEBHOOK, Metrics
 from imagestore.library import webhook as webhook_module
 from imagestore.library.webhook import Webhook
+from tests.serving import serving
 
 pytestmark = pytest.mark.quick
 
@@ -60,14 +61,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     monkeypatch.setattr(webhook_module, "PAUSE_SECONDS", 0.01)
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield server
-    server.enough.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Receiver()) as server:
+        yield server
+        server.enough.set()
 
 
 Post = Callable[[str], bool]

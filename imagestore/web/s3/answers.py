@@ -47,6 +47,11 @@ def version_headers(bucket: Bucket, version: Version) -> dict[str, str]:
     return {} if bucket.versioning == "off" else {"x-amz-version-id": version.shown_id}
 
 
+def new_version_headers(bucket: Bucket, version: Version) -> dict[str, str]:
+    """The version id, for who has just made the version; a null version is not told of."""
+    return version_headers(bucket, version) if bucket.keeps_versions else {}
+
+
 def checksum_headers(version: Version) -> dict[str, str]:
     headers = {f"x-amz-checksum-{name}": value for name, value in version.object.checksums.items()}
     if headers and version.object.checksum_type is not None:

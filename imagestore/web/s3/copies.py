@@ -14,7 +14,7 @@ from imagestore.core.image import Bucket, Version, check_bucket_name
 from imagestore.core.objects import Attributes, Marker
 from imagestore.library.objects import Copy
 from imagestore.web.responses import Representation, judge
-from imagestore.web.s3.answers import checksum_elements, document, quoted, version_headers
+from imagestore.web.s3.answers import checksum_elements, document, new_version_headers, quoted
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
@@ -43,9 +43,7 @@ def copy_object(call: Call) -> Response:
         bucket.name, call.key, _attributes(call, bucket, source), read_condition(call), _algorithm(call)
     )
     version = call.services.objects.copy(source, copy).version
-    headers = told_of_source(source_bucket, source)
-    if bucket.keeps_versions:
-        headers |= version_headers(bucket, version)
+    headers = told_of_source(source_bucket, source) | new_version_headers(bucket, version)
     children: list[Child] = [("LastModified", stamp(version.modified)), ("ETag", quoted(version.etag))]
     return document("CopyObjectResult", [*children, *checksum_elements(version)], **headers)
 

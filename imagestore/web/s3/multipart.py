@@ -20,8 +20,8 @@ from imagestore.web.s3.answers import (
     checksum_elements,
     document,
     empty,
+    new_version_headers,
     quoted,
-    version_headers,
 )
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, open_body, read_document
@@ -190,7 +190,7 @@ def complete_upload(call: Call) -> Response:
     for _ in steps:
         if time.perf_counter() - g.began > PATIENCE:
             return Response(_spaced(call, bucket, completion, steps), 200, content_type="application/xml")
-    headers = version_headers(bucket, completion.image.version) if bucket.keeps_versions else {}
+    headers = new_version_headers(bucket, completion.image.version)
     return document("CompleteMultipartUploadResult", _result(call, completion), **headers)
 
 

@@ -15,14 +15,14 @@ from imagestore.access.signed import Refusal
 from imagestore.core.image import Version
 from imagestore.core.telemetry import Timings
 from imagestore.library.objects import Put
-from imagestore.web.s3.answers import checksum_headers, empty, quoted, version_headers
+from imagestore.web.s3.answers import empty
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.formdata import Form, read_form
 from imagestore.web.s3.identity import admit, principal_of, refuse
 from imagestore.web.s3.payload import CHECKSUM, checks_of
-from imagestore.web.s3.puts import META, check_key, read_attributes, refuse_unoffered
+from imagestore.web.s3.puts import META, check_key, read_attributes, refuse_unoffered, written_headers
 from imagestore.web.s3.tagging import HEADER as TAGGING
 from imagestore.web.s3.tagging import parse_tags
 from imagestore.web.s3.xml import render_plain
@@ -60,10 +60,7 @@ def post_object(call: Call) -> Response:
         timings=Timings(call.services.tracer),
     )
     version = call.services.objects.put(put).version
-    headers = {"ETag": quoted(version.etag), **checksum_headers(version)}
-    if bucket.keeps_versions:
-        headers |= version_headers(bucket, version)
-    return _answer(call, form, version, headers)
+    return _answer(call, form, version, written_headers(bucket, version))
 
 
 class _Posted:

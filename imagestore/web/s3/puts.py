@@ -11,7 +11,7 @@ from imagestore.core.image import Bucket, Condition, Version
 from imagestore.core.objects import MAX_METADATA_BYTES, SYSTEM_HEADERS, Attributes
 from imagestore.core.telemetry import Timings
 from imagestore.library.objects import Put
-from imagestore.web.s3.answers import checksum_headers, empty, version_headers
+from imagestore.web.s3.answers import checksum_headers, empty, new_version_headers, quoted
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call, open_body
 from imagestore.web.s3.errors import S3Error
@@ -41,16 +41,17 @@ def put_object(call: Call) -> Response:
         condition=condition,
         timings=Timings(call.services.tracer),
     )
-    return written(bucket, call.services.objects.put(put).version)
+    return empty(200, written_headers(bucket, call.services.objects.put(put).version))
 
 
-def written(bucket: Bucket, version: Version) -> Response:
-    """200 with what the writer of an object is told of it."""
-    headers = {"ETag": f'"{version.etag}"', **checksum_headers(version)}
-    headers |= expiration_headers(bucket, version)
-    if bucket.keeps_versions:
-        headers |= version_headers(bucket, version)
-    return empty(200, headers)
+def written_headers(bucket: Bucket, version: Version) -> dict[str, str]:
+    """What the writer of an object is told of it, be it by PUT or by a form."""
+    return {
+        "ETag": quoted(version.etag),
+        **checksum_headers(version),
+        **expiration_headers(bucket, version),
+        **new_version_headers(bucket, version),
+    }
 
 
 def check_key(key: str) -> None:

@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from botocore import UNSIGNED
-from botocore.config import Config
 
+from tests.s3.clients import REGION, s3_client
 from tests.service import Service, running_service
 from tests.web.s3.people import People, Person, hire
-
-REGION = "us-east-1"
 
 
 @pytest.fixture(scope="session")
@@ -32,13 +29,13 @@ def open_s3(s3_service: Service) -> Iterator[Callable[..., Any]]:
     with ExitStack() as closing:
 
         def make(access_key: str = "", secret: str = "", endpoint_url: str = "", **config: Any) -> Any:
-            client = boto3.client(
-                "s3",
-                endpoint_url=endpoint_url or s3_service.s3_url,
-                region_name=REGION,
-                aws_access_key_id=access_key or s3_service.access_key,
-                aws_secret_access_key=secret or s3_service.secret,
-                config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}, **config),
+            client = s3_client(
+                endpoint_url or s3_service.s3_url,
+                access_key or s3_service.access_key,
+                secret or s3_service.secret,
+                retries={"max_attempts": 1},
+                s3={"addressing_style": "path"},
+                **config,
             )
             closing.callback(client.close)
             return client

@@ -110,6 +110,16 @@ def test_success_is_told_as_the_form_wants(post: Post, s3_bucket: str) -> None:
         assert post(signed={"success_action_redirect": nowhere}).status_code == 204
 
 
+def test_a_form_is_told_what_a_put_is(post: Post, s3: Any, s3_bucket: str) -> None:
+    """Its version, and when a rule ends it."""
+    s3.put_bucket_versioning(Bucket=s3_bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 9}}
+    s3.put_bucket_lifecycle_configuration(Bucket=s3_bucket, LifecycleConfiguration={"Rules": [rule]})
+    answer, found = post(), s3.head_object(Bucket=s3_bucket, Key="a.txt")
+    assert answer.headers["x-amz-version-id"] == found["VersionId"]
+    assert answer.headers["x-amz-expiration"] == found["Expiration"]
+
+
 def test_a_form_is_held_to_its_policy(post: Post, s3: Any, s3_bucket: str) -> None:
     assert code_of(post(altered={"key": "b.txt"})) == (403, "AccessDenied")
     assert code_of(post(altered={"x-amz-meta-more": "b"})) == (403, "AccessDenied")
