@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from imagestore.access.patterns import Values
 from imagestore.access.principals import Principal
@@ -48,9 +48,16 @@ class Circumstances:
         """The same, of a request that asks for an object to have these tags."""
         return replace(self, told={**self.told, **_of_tags(tags)})
 
-    def with_version(self, version_id: str) -> Circumstances:
-        """The same, of a request that names a version."""
-        return replace(self, told={**self.told, _VERSION_ID: (version_id,)})
+    def with_list(self, prefix: str | None, limit: int | None) -> Circumstances:
+        """The same, of a request for a list; None is what it does not say."""
+        said = {_OF_QUERY["prefix"]: prefix, _OF_QUERY["max-keys"]: limit}
+        told = {name: (str(value),) for name, value in said.items() if value is not None}
+        return replace(self, told={**self.told, **told})
+
+    def with_version(self, version_id: str | None) -> Circumstances:
+        """The same, of a request that names this version, or none, whatever its query names."""
+        told = {name: values for name, values in self.told.items() if name != _VERSION_ID}
+        return replace(self, told=told if version_id is None else {**told, _VERSION_ID: (version_id,)})
 
 
 Header = Callable[[str], str | None]
@@ -105,5 +112,6 @@ def _of_tags(tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 
 def _source(header: str) -> str:
-    """As bucket/key, which is how AWS compares it: clients may escape it and begin it with `/`."""
-    return unquote(header.partition("?versionId=")[0]).removeprefix("/")
+    """As bucket/key, which is how AWS compares it: clients may escape it or not, and begin it with `/`."""
+    sent = header.partition("?versionId=")[0].encode("latin-1", "replace")
+    return unquote_to_bytes(sent).decode("utf-8", "replace").removeprefix("/")

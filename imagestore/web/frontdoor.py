@@ -143,7 +143,9 @@ def circumstances() -> Circumstances:
     return cast(Circumstances, g.circumstances)
 
 
-def require(action: Action, bucket: str | None, key: str | None = None) -> Bucket | None:
+def require(
+    action: Action, bucket: str | None, key: str | None = None, *, asked: Circumstances | None = None
+) -> Bucket | None:
     """Return the bucket, if there is one, if the sender may. Raises Unauthenticated or Forbidden.
 
     The object under the key is looked at where it has a say: that takes one more round trip.
@@ -153,7 +155,7 @@ def require(action: Action, bucket: str | None, key: str | None = None) -> Bucke
     attributes = None
     if known is not None and key is not None and not action.is_of_names and hinges_on_objects(known):
         attributes = services().catalog.find_attributes(known.name, check_object_key(key))
-    decide(who, action, known or bucket, circumstances(), key, attributes)
+    decide(who, action, known or bucket, asked or circumstances(), key, attributes)
     return known
 
 

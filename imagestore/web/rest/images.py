@@ -18,7 +18,7 @@ from imagestore.core.errors import (
     RejectedImage,
     Unavailable,
 )
-from imagestore.core.image import Image, Labels, check_context, check_key, check_tags, make_key
+from imagestore.core.image import Bucket, Labels, check_context, check_key, check_tags, make_key
 from imagestore.core.telemetry import Timings
 from imagestore.core.urls import delivery_path
 from imagestore.library.ingest import Upload
@@ -39,6 +39,7 @@ from imagestore.web.rest.answers import (
     read_labels,
 )
 from imagestore.web.rest.facts import FactsAnswer, FactsQuery, find_out
+from imagestore.web.rest.rights import refuse_labels, require_history, require_list
 from imagestore.web.rest.schemas import (
     BucketPath,
     ErrorAnswer,
@@ -113,13 +114,13 @@ def upload_image(path: BucketPath, query: UploadQuery) -> Response:
     is_form = request.mimetype == "multipart/form-data"
     given = request.form.get("key", query.key) if is_form else query.key
     key = make_key() if given is None else given
-    require(Action.PUT_OBJECT, path.bucket, key)
+    known = require(Action.PUT_OBJECT, path.bucket, key)
     if is_form:
         faces = request.form.get("faces", query.faces)
         if faces not in (None, "0", "1"):
             raise InvalidParameter("faces wants 1 to look for faces, or 0.")
-        return _created(services().ingest.store(_form_upload(path.bucket, key, query)), faces)
-    return _created(services().ingest.store(_raw_upload(path.bucket, key, query)), query.faces)
+        return _store(known, _form_upload(path.bucket, key, query), faces)
+    return _store(known, _raw_upload(path.bucket, key, query), query.faces)
 
 
 @images.put(
@@ -129,10 +130,10 @@ def upload_image(path: BucketPath, query: UploadQuery) -> Response:
     openapi_extensions=PUT_BODY,
 )
 def put_image(path: ImagePath, query: PutQuery) -> Response:
-    require(Action.PUT_OBJECT, path.bucket, path.key)
+    known = require(Action.PUT_OBJECT, path.bucket, path.key)
     if request.mimetype == "multipart/form-data":
         raise InvalidParameter("PUT takes the picture's bytes as its body; POST takes forms.")
-    return _created(services().ingest.store(_raw_upload(path.bucket, path.key, query)), query.faces)
+    return _store(known, _raw_upload(path.bucket, path.key, query), query.faces)
 
 
 def _raw_upload(bucket: str, key: str, query: UploadQuery | PutQuery) -> Upload:
@@ -172,7 +173,9 @@ def _check_route(key: str) -> str:
     return key
 
 
-def _created(image: Image, faces: str | None) -> Response:
+def _store(bucket: Bucket | None, upload: Upload, faces: str | None) -> Response:
+    refuse_labels(bucket, upload.key, upload.labels)
+    image = services().ingest.store(upload)
     note(key=image.key)
     try:
         told = find_out(image, {"faces": faces}, base_url())
@@ -186,7 +189,8 @@ def _created(image: Image, faces: str | None) -> Response:
 
 @images.get("/buckets/<string:bucket>/images", summary="List images by key", responses={"200": ImageList})
 def list_images(path: BucketPath, query: ListQuery) -> Response:
-    require(Action.LIST_BUCKET, path.bucket)
+    limit = query.limit if "limit" in request.args else None
+    require_list(Action.LIST_BUCKET, path.bucket, request.args.get("prefix"), limit)
     catalog = services().catalog
     catalog.bucket(path.bucket)
     after = decode_cursor(query.cursor) if query.cursor else ""
@@ -238,7 +242,8 @@ def relabel_image(path: ImagePath, body: LabelsChange) -> Response:
 )
 def delete_image(path: ImagePath) -> Response:
     require(Action.DELETE_OBJECT, path.bucket, path.key)
-    require(Action.DELETE_OBJECT_VERSION, path.bucket, path.key)
+    known = require(Action.DELETE_OBJECT_VERSION, path.bucket, path.key)
+    require_history(known, path.key)
     services().catalog.delete_image(path.bucket, check_key(path.key), read_condition())
     return no_content()
 

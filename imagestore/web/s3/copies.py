@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote_to_bytes
 
 from flask import Response
@@ -18,7 +19,15 @@ from imagestore.web.s3.answers import checksum_elements, document, new_version_h
 from imagestore.web.s3.buckets import open_bucket
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
-from imagestore.web.s3.permissions import check_expected_owner, denied, is_known, require
+from imagestore.web.s3.objects import VERSIONED
+from imagestore.web.s3.permissions import (
+    check_expected_owner,
+    circumstances_of,
+    denied,
+    is_known,
+    refuse_denied,
+    require,
+)
 from imagestore.web.s3.puts import check_key, read_attributes, read_condition, refuse_unoffered
 from imagestore.web.s3.xml import Child, stamp
 
@@ -39,9 +48,10 @@ def copy_object(call: Call) -> Response:
             "The specified copy source is larger than the maximum allowable size for a copy source:"
             f" {MOST_COPIED}",
         )
-    copy = Copy(
-        bucket.name, call.key, _attributes(call, bucket, source), read_condition(call), _algorithm(call)
-    )
+    replaced = _directive(call, "x-amz-tagging-directive")
+    tags = None if replaced else _copied_tags(call, bucket, source_bucket, source)
+    attributes = _attributes(call, bucket, source, tags)
+    copy = Copy(bucket.name, call.key, attributes, read_condition(call), _algorithm(call))
     version = call.services.objects.copy(source, copy).version
     headers = told_of_source(source_bucket, source) | new_version_headers(bucket, version)
     children: list[Child] = [("LastModified", stamp(version.modified)), ("ETag", quoted(version.etag))]
@@ -60,15 +70,21 @@ def open_source(call: Call) -> tuple[Bucket, Version]:
         if isinstance(error, VersionNotFound):
             raise S3Error("NoSuchVersion", "The specified version does not exist.", Key=key) from None
         raise S3Error("NoSuchKey", "The specified key does not exist.", Key=key) from None
-    action = "s3:GetObject" if version_id is None else "s3:GetObjectVersion"
     if isinstance(entry, Marker):
         raise S3Error(
             "InvalidRequest", "The source of a copy request may not specifically refer to a delete marker."
         )
     check_expected_owner(call, bucket, "x-amz-source-expected-bucket-owner")
-    require(call, action, bucket, entry)
+    _require(call, "s3:GetObject", bucket, entry)
     _check_conditions(call, entry)
     return bucket, entry
+
+
+def _require(call: Call, action: str, bucket: Bucket, source: Version) -> None:
+    """Whether the sender may do that to the source, with the version that the header names, if it does."""
+    _, _, version_id = _read_source(call.headers[SOURCE])
+    named = action if version_id is None else VERSIONED[action]
+    require(call, named, bucket, source, asked=circumstances_of(call).with_version(version_id))
 
 
 def _read_source(value: str) -> tuple[str, str, str | None]:
@@ -108,11 +124,19 @@ def _check_conditions(call: Call, source: Version) -> None:
         )
 
 
-def _attributes(call: Call, bucket: Bucket, source: Version) -> Attributes:
-    """The source's or those of the request, as the directives say."""
+def _copied_tags(call: Call, bucket: Bucket, source_bucket: Bucket, source: Version) -> Mapping[str, str]:
+    """The source's tags, if the sender may see them, and may tag what is written (AWS, "CopyObject")."""
+    tags = source.object.tags
+    if tags:
+        _require(call, "s3:GetObjectTagging", source_bucket, source)
+        refuse_denied(call, "s3:PutObjectTagging", bucket, circumstances_of(call).with_tags(tags))
+    return tags
+
+
+def _attributes(call: Call, bucket: Bucket, source: Version, tags: Mapping[str, str] | None) -> Attributes:
+    """The source's or those of the request, as the directives say. `tags` None: those of the request."""
     given, kept = read_attributes(call, bucket), source.object
     replaced = _directive(call, "x-amz-metadata-directive")
-    tags_replaced = _directive(call, "x-amz-tagging-directive")
     if not replaced and _is_itself(call, bucket, source):
         raise S3Error(
             "InvalidRequest",
@@ -124,7 +148,7 @@ def _attributes(call: Call, bucket: Bucket, source: Version) -> Attributes:
         media_type=described.media_type,
         headers=described.headers,
         metadata=described.metadata,
-        tags=given.tags if tags_replaced else kept.tags,
+        tags=given.tags if tags is None else tags,
         acl=given.acl,
         owner=given.owner,
     )

@@ -14,7 +14,7 @@ from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error, of_ours
 from imagestore.web.s3.objects import VERSIONED, check_version_id
 from imagestore.web.s3.payload import read_size
-from imagestore.web.s3.permissions import require
+from imagestore.web.s3.permissions import circumstances_of, require
 from imagestore.web.s3.puts import check_key, read_date, read_etags
 from imagestore.web.s3.xml import Child, malformed, parse, text_of
 
@@ -75,7 +75,8 @@ def _delete_one(
     call: Call, bucket: Bucket, key: str, version_id: str | None, condition: Condition
 ) -> Deleted | S3Error:
     try:
-        require(call, _action(version_id), bucket, key=key)
+        asked = circumstances_of(call).with_version(version_id)
+        require(call, _action(version_id), bucket, key=key, asked=asked)
         return call.services.objects.delete(bucket, key, version_id, condition=condition, owner=call.owner)
     except S3Error as error:
         return error

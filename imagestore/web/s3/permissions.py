@@ -9,10 +9,10 @@ from imagestore.access import circumstances, owners
 from imagestore.access.actions import Action
 from imagestore.access.circumstances import Circumstances
 from imagestore.access.owners import HOUSE
-from imagestore.access.policies import may, may_know
+from imagestore.access.policies import may, may_know, rule
+from imagestore.access.rulings import Ruling
 from imagestore.access.sigv4 import ALGORITHM
 from imagestore.core.image import Bucket, Version
-from imagestore.core.objects import Attributes
 from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.xml import Child
@@ -21,17 +21,32 @@ _ACTIONS = {action.id: action for action in Action}
 
 
 def require(
-    call: Call, action: str, bucket: Bucket, version: Version | None = None, *, key: str = ""
+    call: Call,
+    action: str,
+    bucket: Bucket,
+    version: Version | None = None,
+    *,
+    key: str = "",
+    asked: Circumstances | None = None,
 ) -> None:
     """Return if the sender may. `action` is AWS's, such as s3:GetObject; `key` is the version's or the
-    request's unless it is given. Raises S3Error AccessDenied, also where the bucket is not whose the sender
-    expects (AWS, "Verifying bucket ownership with bucket owner condition")."""
+    request's unless it is given, and so are the circumstances. Raises S3Error AccessDenied, also where the
+    bucket is not whose the sender expects (AWS, "Verifying bucket ownership with bucket owner condition")."""
     if bucket.name == call.bucket:
         check_expected_owner(call, bucket, "x-amz-expected-bucket-owner")
     wanted = _ACTIONS[action]
     named = key or (version.key if version is not None else call.key)
     attributes = version.object if version is not None else None
-    if not is_allowed(call, wanted, bucket, named if wanted.level == "object" else None, attributes):
+    where = named if wanted.level == "object" else None
+    if not may(call.principal, wanted, bucket, asked or circumstances_of(call), where, attributes):
+        raise denied()
+
+
+def refuse_denied(call: Call, action: str, bucket: Bucket, asked: Circumstances | None = None) -> None:
+    """Of what is done along with a write: who writes may do it, since the object will be theirs, unless the
+    bucket's policy denies it. Raises S3Error AccessDenied."""
+    where = (_ACTIONS[action], bucket, asked or circumstances_of(call), call.key)
+    if rule(call.principal, *where) is Ruling.DENIED:
         raise denied()
 
 
@@ -39,12 +54,6 @@ def check_expected_owner(call: Call, bucket: Bucket, header: str) -> None:
     expected = call.headers.get(header)
     if expected is not None and expected not in (bucket.owner, canonical_id(bucket.owner)):
         raise denied()
-
-
-def is_allowed(
-    call: Call, action: Action, bucket: Bucket, key: str | None = None, attributes: Attributes | None = None
-) -> bool:
-    return may(call.principal, action, bucket, circumstances_of(call), key, attributes)
 
 
 def is_known(call: Call, bucket: Bucket, key: str) -> bool:

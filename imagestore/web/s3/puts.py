@@ -18,6 +18,7 @@ from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.expiry import expiration_headers
 from imagestore.web.s3.grants import acl_of_new
 from imagestore.web.s3.payload import checks_of, content_encoding
+from imagestore.web.s3.permissions import refuse_denied
 from imagestore.web.s3.tagging import read_tags
 
 META = "x-amz-meta-"
@@ -90,8 +91,14 @@ _UNOFFERED = "A header you provided implies functionality that is not implemente
 
 
 def read_attributes(call: Call, bucket: Bucket) -> Attributes:
-    """What the headers of a PUT, or of an upload's beginning, say of the object. Raises S3Error."""
+    """What the headers of a PUT, or of an upload's beginning, say of the object. Raises S3Error, also where
+    the bucket's policy denies the sender to set its list or its tags."""
     acl, owner = acl_of_new(call, bucket)
+    tags = read_tags(call.headers)
+    if acl is not None:
+        refuse_denied(call, "s3:PutObjectAcl", bucket)
+    if tags:
+        refuse_denied(call, "s3:PutObjectTagging", bucket)
     headers = {
         name: value
         for name in SYSTEM_HEADERS
@@ -104,7 +111,7 @@ def read_attributes(call: Call, bucket: Bucket) -> Attributes:
         media_type=call.headers.get("content-type") or None,
         headers=headers,
         metadata=read_metadata(call),
-        tags=read_tags(call.headers),
+        tags=tags,
         acl=acl,
         owner=owner,
     )
