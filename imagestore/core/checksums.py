@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from awscrt import checksums
@@ -15,6 +18,8 @@ from imagestore.core.errors import BadDigest, InvalidParameter
 
 ALGORITHMS = ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")
 """As S3 names them, in lower case."""
+
+ASIDE_BYTES = 256 * 1024
 
 
 class _Hash(Protocol):
@@ -50,11 +55,59 @@ _MAKERS: dict[str, Callable[[], _Hash]] = {
 }
 
 
+class _Aside:
+    """A hash that goes on in another thread from ASIDE_BYTES on, while its caller reads, hashes or writes.
+
+    What it was given and has not seen yet is bounded: twice as much, and one piece.
+    """
+
+    def __init__(self, own: _Hash) -> None:
+        self.digest_size = own.digest_size
+        self._own = own
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._last: Future[None] | None = None
+
+    def update(self, data: bytes, /) -> None:
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size >= ASIDE_BYTES:
+            self._await()
+            self._last = _threads().submit(self._add, self._gathered)
+            self._gathered, self._size = [], 0
+
+    def digest(self) -> bytes:
+        self._await()
+        self._add(self._gathered)
+        self._gathered, self._size = [], 0
+        return self._own.digest()
+
+    def _await(self) -> None:
+        if self._last is not None:
+            self._last.result()
+            self._last = None
+
+    def _add(self, pieces: list[bytes]) -> None:
+        for each in pieces:
+            self._own.update(each)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="hash")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)
+
+
 class Sums:
-    """MD5, and each of some algorithms, of the bytes that `update` is given one after the other."""
+    """MD5, and each of some algorithms, of the bytes that `update` is given one after the other.
+
+    MD5, the slowest by far, is computed aside.
+    """
 
     def __init__(self, algorithms: Iterable[str] = ()) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._md5 = _Aside(hashlib.md5(usedforsecurity=False))
         self._hashes = {name: make(name) for name in algorithms}
 
     def update(self, data: bytes) -> None:

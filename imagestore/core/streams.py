@@ -16,7 +16,7 @@ from imagestore.core.checksums import NO_CHECKS, Checks, Sums
 from imagestore.core.errors import EmptyUpload, LengthMismatch, StoreUnavailable, UploadTooLarge
 from imagestore.core.image import Digest
 
-READ_SIZE = 64 * 1024
+READ_SIZE = 256 * 1024
 SPOOL_MEMORY = 256 * 1024
 """A body up to this size is spooled in memory; a larger one goes to a file."""
 

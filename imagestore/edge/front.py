@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from imagestore.core.errors import ImagestoreError, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_ABORTS, EDGE_REFUSALS, SILENT, Metrics
 from imagestore.core.replay import REMEMBERS
 from imagestore.edge.asgi import ABORT, Receive, Scope, Send
+from imagestore.edge.calls import Call
 from imagestore.edge.gateway import Chunk, Exchange
 from imagestore.edge.recording import Recording
 from imagestore.edge.refusals import JSON, Refusal, Refusals
@@ -44,8 +44,8 @@ class Front:
 
     An application that waits for something may leave its thread meanwhile: see `core/parking.py`.
 
-    Where it `looks_ahead`, the application is asked before a large body is taken in, or one that waits for
-    100 (Continue): see `core/ahead.py`.
+    Where it `looks_ahead`, the application is asked before a large body is taken in: see `core/ahead.py`. To
+    ask twice would take longer than a small one does, also if it waits for 100 (RFC 9110, section 10.1.1).
 
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.
@@ -128,7 +128,7 @@ class Front:
             return
         queued = scope["path"] not in self.unqueued or scope["method"] not in ("GET", "HEAD")
         more = {**self._more, AHEAD: ANSWERED} if ahead else self._more
-        call = _Call(self._pool, Exchange(self.wsgi_app, scope, body, more), queued=queued)
+        call = Call(self._pool, Exchange(self.wsgi_app, scope, body, more), queued=queued)
         try:
             if queued and self._is_full():
                 await self._send_whole(scope, send, self._stand_in(scope) or self._refuse_overload())
@@ -143,7 +143,7 @@ class Front:
     async def _look_ahead(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Whether the application wants the body; where it does not, it has answered."""
         more = {**self._more, AHEAD: ASKED, "wsgi.input": Unread()}
-        call = _Call(self._pool, Exchange(self.wsgi_app, scope, None, more), queued=True)
+        call = Call(self._pool, Exchange(self.wsgi_app, scope, None, more), queued=True)
         try:
             chunk = await self._step(call, call.exchange.begin)
             if call.exchange.status == GO_ON:
@@ -157,7 +157,7 @@ class Front:
         finally:
             call.end()
 
-    async def _answer(self, scope: Scope, call: _Call, send: Send) -> None:
+    async def _answer(self, scope: Scope, call: Call, send: Send) -> None:
         exchange, recording = call.exchange, self._record(scope)
         try:
             chunk = await self._step(call, exchange.begin)
@@ -178,10 +178,17 @@ class Front:
         elif self.replayer is not None and exchange.status < 400:
             self.replayer.doubt(scope)
         try:
-            while await self._send_chunk(send, chunk):
-                if recording is not None:
-                    recording.add(chunk.data)
-                chunk = await self._step(call, exchange.proceed)
+            while not chunk.last:
+                # While a chunk is on its way to the client, the next one is read.
+                coming = asyncio.ensure_future(self._step(call, exchange.proceed))
+                try:
+                    await self._send_chunk(send, chunk)
+                    if recording is not None:
+                        recording.add(chunk.data)
+                    chunk = await coming
+                finally:
+                    coming.cancel()
+            await self._send_chunk(send, chunk)
             if recording is not None:
                 recording.end(chunk.data)
         except _TooSlow:
@@ -205,7 +212,7 @@ class Front:
         """What may become of the answer to this request in memory."""
         return None if self.replayer is None else self.replayer.record(scope, asyncio.get_running_loop().time)
 
-    async def _step(self, call: _Call, step: Callable[[], Chunk]) -> Chunk:
+    async def _step(self, call: Call, step: Callable[[], Chunk]) -> Chunk:
         self._steps += 1
         try:
             return await call.run(step)
@@ -235,12 +242,10 @@ class Front:
 
 
 def _is_worth_a_look(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a body is large, may be, or waits to be asked for."""
+    """Whether a body is large, or may be."""
     sent = dict(headers)
     length = sent.get(b"content-length", b"")
-    if b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY:
-        return True
-    return b"expect" in sent and int(length or 0) > 0
+    return b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY
 
 
 def _named(scope: Scope) -> str:
@@ -262,38 +267,3 @@ async def _landing(future: Future[Any]) -> None:
 
 class _TooSlow(Exception):
     """The client did not take a piece in time."""
-
-
-class _Call:
-    """An exchange in the thread pool: one step at a time, and its closing after the last of them.
-
-    One that is not `queued` takes its steps at once, where it is.
-    """
-
-    def __init__(self, pool: ThreadPoolExecutor, exchange: Exchange, *, queued: bool) -> None:
-        self.exchange = exchange
-        self.queued = queued
-        self.context = copy_context()
-        self._pool = pool
-        self._last: Future[Chunk] | None = None
-
-    async def run(self, step: Callable[[], Chunk]) -> Chunk:
-        if not self.queued:
-            return self.context.run(step)
-        self._last = self._pool.submit(self.context.run, step)
-        return await asyncio.wrap_future(self._last)
-
-    def end(self) -> None:
-        """Close the exchange unless it is closed: in a thread, and after a step that still runs."""
-        if self.exchange.closed:
-            return
-        if self._last is None:
-            self._close()
-        else:
-            self._last.add_done_callback(lambda _: self._close())
-
-    def _close(self) -> None:
-        try:
-            self._pool.submit(self.context.run, self.exchange.close)
-        except RuntimeError:  # the pool has ended, and the process is about to
-            self.exchange.close()

@@ -16,6 +16,7 @@ from imagestore.embedded.mongod import REPLICA_SET, found_set, member_at, mongod
 from imagestore.embedded.server import LOOPBACK, START_SECONDS, EmbeddedError, Recipe, Server, start
 
 _LOOK_MILLISECONDS = 500
+_ABLE = {"PRIMARY", "SECONDARY"}
 _PAUSE = 0.05
 
 # Members that end together need no time in which clients turn to the others (15 s by default).
@@ -77,8 +78,9 @@ def start_replica_set(
 ) -> ReplicaSet:
     """Run a replica set with each member's files in a folder of its own below `folder`.
 
-    Returns once there is a primary. Ports are those of the last run where they are free; `executable` and
-    `extra` as for `start_mongod`. Raises EmbeddedError.
+    Returns once there is a primary and the others have its data: one that still copies them, from a member
+    which then dies, goes on waiting for that member for a day. Ports are those of the last run where they are
+    free; `executable` and `extra` as for `start_mongod`. Raises EmbeddedError.
     """
     folders = [folder / f"member-{number}" for number in range(members)]
     recipes = [mongod_recipe(each, executable, (*_AT_ONCE, *extra), member_at) for each in folders]
@@ -89,11 +91,27 @@ def start_replica_set(
         started = ReplicaSet(folders, recipes, servers)
         _found(servers)
         started.primary()
+        _await_copies(servers)
     except BaseException:
         for server in servers:
             server.stop()
         raise
     return started
+
+
+def _await_copies(servers: Sequence[Server]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with open_member(servers[0].port) as client:
+                states = [each["stateStr"] for each in client.admin.command("replSetGetStatus")["members"]]
+        except PyMongoError as error:
+            states = [str(error)]
+        if _ABLE.issuperset(states):
+            return
+        if time.monotonic() > deadline:
+            raise EmbeddedError(f"The members have no copies yet, but are: {', '.join(states)}.")
+        time.sleep(_PAUSE)
 
 
 def _found(servers: Sequence[Server]) -> None:

@@ -114,7 +114,7 @@ class Catalog:
         """Raises BucketNotFound, and BucketNotEmpty while it has images, older versions or delete markers.
 
         The name goes first and comes back if an image is found: an upload that ends in between looks for
-        its bucket again, so one of the two always sees the other.
+        its bucket again, so one of the two always sees the other; if both do, both are refused.
         """
         if self._registry.find_bucket(name) is not None and self._documents.has_images(name):
             raise _not_empty(name)  # the usual case, without taking the name away for a moment

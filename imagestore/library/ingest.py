@@ -37,7 +37,8 @@ class Upload:
     """One upload as it was asked for. `expected` is the size that was announced, in bytes, if any was.
 
     By S3 it is `whole`: keys are taken as S3 has them, no byte is enough, and the bytes that the key has
-    already make a version too, with these `attributes`. `also` is what becomes true with the image.
+    already make a version too, with these `attributes`. `also` is what becomes true with the image. `opened`
+    is the bucket as it was when the upload was let in, which says how large a body it takes.
     """
 
     bucket: str
@@ -51,6 +52,7 @@ class Upload:
     checks: Checks = NO_CHECKS
     whole: bool = False
     also: Also | None = None
+    opened: Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +115,14 @@ class Ingest:
         with self._spool(upload) as spooled:
             self._metrics.count(UPLOAD_BYTES, by=spooled.size)
             shape, flaw = self._sniff(spooled)
-            kept = self._uploads.look(spooled.digest)
-            with self._proof_of(spooled, kept.facts, shape, upload.timings) as prove:
-                bucket, (before, _) = self._documents.find_with_bucket(upload.bucket, key)
-                if bucket is None:
-                    raise BucketNotFound.named(upload.bucket)
-                if flaw is not None and bucket.accept == "images":
-                    raise flaw
-                upload.condition.check(before)
+            survey = self._documents.survey(upload.bucket, key, spooled.digest)
+            bucket, before = survey.bucket, survey.present.image
+            if bucket is None:
+                raise BucketNotFound.named(upload.bucket)
+            if flaw is not None and bucket.accept == "images":
+                raise flaw
+            upload.condition.check(before)
+            with self._proof_of(spooled, survey.facts, shape, upload.timings) as prove:
                 if before is not None and before.version.digest == spooled.digest and not upload.whole:
                     known = self._relabel(before, upload)
                     if known is not None:
@@ -129,7 +131,7 @@ class Ingest:
                 media_type = shape.media_type if shape else upload.attributes.media_type or OCTETS
                 with upload.timings.measure("mongo"):
                     image = self._uploads.store(
-                        naming, spooled, media_type, _fitting(prove, bucket, spooled.size), kept
+                        naming, spooled, media_type, _fitting(prove, bucket, spooled.size), survey
                     )
         return self.announce(image), False
 
@@ -137,7 +139,7 @@ class Ingest:
         """The body, up to the size that its bucket takes."""
         limit = self._room.limit
         if upload.whole:
-            bucket = self._registry.find_bucket(upload.bucket)
+            bucket = upload.opened or self._registry.find_bucket(upload.bucket)
             if bucket is None:
                 raise BucketNotFound.named(upload.bucket)
             limit = limit if bucket.accept == "images" else max(limit, self._room.object_limit)

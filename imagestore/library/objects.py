@@ -50,7 +50,8 @@ OF_THE_BYTES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """An object to be kept. `expected` is the size that was announced, in bytes, if any was."""
+    """An object to be kept. `expected` is the size that was announced, in bytes, if any was; `opened` the
+    bucket as it was when the sender was let in, if it was looked at."""
 
     bucket: str
     key: str
@@ -60,6 +61,7 @@ class Put:
     checks: Checks = NO_CHECKS
     condition: Condition = field(default_factory=Condition)
     timings: Timings = field(default_factory=Timings)
+    opened: Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class Objects:
                 attributes=replace(check_attributes(put.attributes), **OF_THE_BYTES),
                 checks=put.checks,
                 whole=True,
+                opened=put.opened,
             )
         )
 

@@ -9,7 +9,8 @@ from imagestore.imaging.formats import FORMATS
 from imagestore.library.archive import Source
 from imagestore.library.restore_report import RestoreReport, Trouble
 from imagestore.library.seen import Seen
-from imagestore.store.blobs import CHUNK_SIZE, Blobs
+from imagestore.store.blobs import Blobs
+from imagestore.store.drafts import CHUNK_SIZE
 from imagestore.store.holdings import Holdings
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.restoration import Restoration

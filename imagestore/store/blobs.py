@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
-import xxhash
-from bson import Binary, ObjectId
-from pymongo import WriteConcern
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -21,24 +20,23 @@ from imagestore.core.errors import BlobDamaged, StoreUnavailable
 from imagestore.core.image import BlobRef, Digest
 from imagestore.core.metrics import BLOB_DAMAGE, GRIDFS_BYTES, GRIDFS_READS, SILENT, Metrics
 from imagestore.core.streams import Blob, Spool
+from imagestore.store.drafts import SUM, Draft, Swept, chunk_sum
 from imagestore.store.mongo import Document, Mongo
+from imagestore.store.shapes import read_claim
 
 log = logging.getLogger(__name__)
 
-CHUNK_SIZE = 255 * 1024
-WRITE_BATCH = 16
-BATCH_BYTES = WRITE_BATCH * CHUNK_SIZE
-"""Up to here a file is small: its chunks are written at once."""
+READ_BATCH = 2
+READ_THREADS = 8
+"""Queries at once of those that are made before their chunks are asked for."""
 
-READ_BATCH = 4
 READ_TRIES = 4
 READ_PATIENCE = 1.5
 """Seconds that the primary has for some chunks before a secondary is asked."""
 
 CLAIM_TRIES = 5
 
-SUM = "xxh3"
-"""The field of a chunk that holds its sum."""
+T = TypeVar("T")
 
 
 class Blobs:
@@ -52,6 +50,7 @@ class Blobs:
         self._mongo = mongo
         self._metrics = metrics
         self._claims = mongo.collection("claims")
+        self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read ahead")
 
     def put(self, spool: Spool, media_type: str) -> BlobRef:
         """Keep the spooled bytes, unless they are kept already, and return where they lie.
@@ -75,7 +74,7 @@ class Blobs:
         """Renew the claim on a digest, so that a sweep under way leaves its blob alone."""
         with self._mongo.writing():
             claim = self._claims.find_one_and_update({"_id": digest}, renewal(), return_document=True)
-        return _ref_of(claim) if claim is not None else None
+        return read_claim(claim) if claim is not None else None
 
     def _write(self, spool: Spool, media_type: str) -> BlobRef:
         """Write file, chunks and claim. Raises DuplicateKeyError when the digest was claimed meanwhile, and
@@ -99,7 +98,7 @@ class Blobs:
         """Where the bytes of a digest lie, if there are any: whoever names them has to renew their claim."""
         with self._mongo.reading():
             claim = self._claims.find_one({"_id": digest})
-        return _ref_of(claim) if claim is not None else None
+        return read_claim(claim) if claim is not None else None
 
     def draft(self, spool: Spool, media_type: str) -> Draft:
         """The spooled bytes as a file that is yet to be written."""
@@ -130,13 +129,26 @@ class Blobs:
 
     def _read_chunks(self, ref: BlobRef, first: int, last: int) -> Iterator[tuple[int, bytes]]:
         """Chunks `first` to `last`, a few a query: no cursor stays open between them."""
-        at, batch = first, 1
-        while at <= last:
-            wanted = min(batch, last - at + 1)
-            for document in self._query(ref, at, wanted):
+        yield first, self._checked(ref, first, self._query(ref, first, 1)[0])
+        at = first + 1
+        queries = (
+            partial(self._query, ref, start, min(READ_BATCH, last - start + 1))
+            for start in range(at, last + 1, READ_BATCH)
+        )
+        for found in self._one_ahead(queries):
+            for document in found:
                 yield at, self._checked(ref, at, document)
                 at += 1
-            batch = READ_BATCH
+
+    def _one_ahead(self, queries: Iterator[Callable[[], T]]) -> Iterator[T]:
+        """What they find, one after the other; the next is under way in a thread while that is used."""
+        query = next(queries, None)
+        coming = self._threads.submit(copy_context().run, query) if query else None
+        while coming is not None:
+            found = coming.result()
+            query = next(queries, None)
+            coming = self._threads.submit(copy_context().run, query) if query else None
+            yield found
 
     def _query(self, ref: BlobRef, at: int, count: int) -> list[Document]:
         """`count` chunks from `at` on; tries again when the member that was asked dies under it.
@@ -175,118 +187,6 @@ class Blobs:
         )
 
 
-class Draft:
-    """A file of spooled bytes under a fresh id: `write_ahead`, then `claim` and `write` in one transaction.
-
-    The chunks come ahead, since their way to the other members takes longest; the commit waits for them.
-    Nothing reads them before. The transaction changes the first chunk. It is the last to be written, and what
-    a lost primary takes with it is the end of what was written: so where it is, all are. And it is the first
-    that a sweep removes, so the two cannot both succeed.
-    """
-
-    def __init__(self, mongo: Mongo, spool: Spool, media_type: str) -> None:
-        self._mongo = mongo
-        self._spool = spool
-        self._media_type = media_type
-        self._id = ObjectId()
-        self._chunks = mongo.collection("blobs.chunks")
-        self._is_large = spool.size > BATCH_BYTES
-        self.ref = BlobRef(spool.digest, str(self._id), spool.size, CHUNK_SIZE)
-
-    def write_ahead(self) -> None:
-        """Write the chunks. Raises StoreUnavailable.
-
-        Those of a large file one batch after the other, each confirmed by a majority: no member is to fall
-        behind by a whole upload. A small file's are one batch, which the commit confirms.
-        """
-        chunks = (
-            self._chunks if self._is_large else self._chunks.with_options(write_concern=WriteConcern(w=1))
-        )
-        for batch in _batches(_chunk_documents(self._id, self._spool), WRITE_BATCH):
-            with self._mongo.writing():
-                chunks.insert_many(batch)
-
-    def write(self, session: ClientSession) -> None:
-        """The file. Raises Swept when not all chunks are there any more."""
-        first = {"files_id": self._id, "n": 0}
-        kept = {"$set": {"kept": True}}
-        if self.ref.length and not self._chunks.update_one(first, kept, session=session).matched_count:
-            raise Swept
-        file = {
-            "_id": self._id,
-            "length": self.ref.length,
-            "chunkSize": self.ref.chunk_size,
-            "uploadDate": datetime.now(UTC),
-            "filename": self.ref.digest,
-            "metadata": {"sha256": self.ref.digest, "contentType": self._media_type},
-        }
-        self._mongo.collection("blobs.files").insert_one(file, session=session)
-
-    def claim(self, session: ClientSession) -> None:
-        """Say that the digest lies here. DuplicateKeyError, here or at the commit: it lies elsewhere."""
-        claim = {"file_id": self._id, "length": self.ref.length, "chunk_size": self.ref.chunk_size}
-        document = {"_id": self.ref.digest, **claim, "claimed": datetime.now(UTC)}
-        self._mongo.collection("claims").insert_one(document, session=session)
-
-    def discard(self) -> None:
-        """Remove what was written ahead, unless it is a blob after all. What stays, a sweep finds.
-
-        Never raises: what is being answered is why the transaction failed.
-        """
-        claims = self._mongo.collection("claims")
-        with suppress(StoreUnavailable), self._mongo.writing():
-            if claims.find_one({"file_id": self._id}, {"_id": 1}) is None:
-                self._chunks.delete_many({"files_id": self._id})
-
-
-class Swept(Exception):
-    """The blob that a version was to name, or the chunks of an upload in progress, are gone."""
-
-
-def _ref_of(claim: Document) -> BlobRef:
-    return BlobRef(Digest(claim["_id"]), str(claim["file_id"]), claim["length"], claim["chunk_size"])
-
-
 def renewal() -> Document:
     """What an upload does to a claim that is there already."""
     return {"$set": {"claimed": datetime.now(UTC)}, "$unset": {"unnamed": ""}}
-
-
-def chunk_sum(data: bytes) -> bytes:
-    """The sum that is kept with each chunk: 8 bytes of XXH3, which costs a fiftieth of what a digest does."""
-    return xxhash.xxh3_64_digest(data)
-
-
-def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
-    """The chunks as GridFS keeps them, the first one last, each with a sum that GridFS readers pass over."""
-
-    def document(number: int, data: bytes) -> Document:
-        whole = Binary(data)
-        return {
-            "_id": ObjectId(),
-            "files_id": file_id,
-            "n": number,
-            "data": whole,
-            SUM: Binary(chunk_sum(data)),
-        }
-
-    with spool.open() as source:
-        first = source.read(CHUNK_SIZE)
-        for number in itertools.count(1):
-            data = source.read(CHUNK_SIZE)
-            if not data:
-                break
-            yield document(number, data)
-    if first:  # a file of no bytes has no chunks
-        yield document(0, first)
-
-
-def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -11,7 +11,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo import ASCENDING, DESCENDING
 
-from imagestore.store.blobs import SUM, chunk_sum
+from imagestore.store.drafts import SUM, chunk_sum
 from imagestore.store.mongo import Document, Mongo
 
 NUMBER_PAGE = 2000

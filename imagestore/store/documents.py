@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bson import ObjectId
@@ -12,10 +13,11 @@ from pymongo.errors import DuplicateKeyError
 from imagestore.core.errors import WriteContention
 from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.core.objects import Marker, make_version_id
-from imagestore.store.blobs import Swept, renewal
+from imagestore.store.blobs import renewal
+from imagestore.store.drafts import Swept
 from imagestore.store.mongo import Document, Mongo
-from imagestore.store.names import is_hidden, look_up, look_up_version, successor, take_unversioned
-from imagestore.store.naming import Naming, Present
+from imagestore.store.names import is_hidden, look_up, look_up_version, successor, survey, take_unversioned
+from imagestore.store.naming import Naming, Outdated, Present, Survey
 from imagestore.store.shapes import (
     Place,
     condition_filter,
@@ -25,6 +27,7 @@ from imagestore.store.shapes import (
     read_entry,
     read_image,
     read_place,
+    read_present,
     read_version,
     version_document,
 )
@@ -70,6 +73,11 @@ class Documents:
         with self._mongo.reading():
             return look_up(self._mongo.database, bucket, key)
 
+    def survey(self, bucket: str, key: str, digest: Digest) -> Survey:
+        """What an upload of these bytes under this name has to know, in one round trip."""
+        with self._mongo.reading():
+            return survey(self._mongo.database, bucket, key, digest)
+
     def find_behind(self, bucket: str, key: str, number: int | None) -> tuple[Bucket, Version] | None:
         """The bucket and the newest version, or that with the number, as a secondary has them.
 
@@ -84,13 +92,6 @@ class Documents:
             if document is None or document.get("marker") or is_hidden(self._mongo.database, bucket, key):
                 return None
         return read_version(document)
-
-    def find_facts(self, digest: Digest) -> Facts | None:
-        """The facts of the picture with this digest, as any version of it has them."""
-        with self._mongo.reading():
-            document = self._versions.find_one({"digest": digest}, {"facts": 1})
-        # Of bytes that are kept as they are there can be any number of versions: only one is looked at.
-        return Facts(**document["facts"]) if document and document["facts"]["format"] else None
 
     def list_images(
         self, bucket: str, *, prefix: str = "", tag: str | None = None, after: str = "", limit: int = 100
@@ -151,12 +152,11 @@ class Documents:
     def look(self, naming: Naming, session: ClientSession) -> Present:
         """What there is under the name, for `point` in the same transaction. Raises PreconditionFailed."""
         name = {"bucket": naming.bucket, "key": naming.key}
-        document = self._images.find_one(name, session=session)
-        image = read_image(document) if document is not None and document["live"] else None
-        naming.condition.check(image)
+        present = read_present(self._images.find_one(name, session=session))
+        naming.condition.check(present.image)
         newest = self._versions.find_one(name, {"number": 1}, sort=[("number", DESCENDING)], session=session)
-        last = max(document["last_number"] if document else 0, newest["number"] if newest else 0)
-        return Present(image, last, hidden=document is not None and document.get("marker", False))
+        last = max(present.last_number, newest["number"] if newest else 0)
+        return replace(present, last_number=last, vacant=newest is None, generation=None)
 
     def point(
         self, naming: Naming, present: Present, blob: BlobRef, facts: Facts, session: ClientSession
@@ -164,12 +164,23 @@ class Documents:
         """Insert the version and point its image there; return the image that it becomes by the commit.
 
         A blob that is the newest already makes no version, unless renewed; only the labels change. Raises
-        DuplicateKeyError, here or at the commit, when another was first.
+        DuplicateKeyError, here or at the commit, when another was first; and Outdated, if what was read
+        before the transaction is `present` no more.
         """
+        try:
+            return self._point(naming, present, blob, facts, session)
+        except DuplicateKeyError as error:
+            if present.generation is None:
+                raise
+            raise Outdated from error
+
+    def _point(
+        self, naming: Naming, present: Present, blob: BlobRef, facts: Facts, session: ClientSession
+    ) -> Image:
         image, replaced, labels = present.image, None, label_fields(naming.labels)
         change: Document = {"$inc": {"generation": 1}}
         if naming.renewed or image is None or image.version.digest != blob.digest:
-            if naming.unversioned:
+            if naming.unversioned and not present.vacant:
                 replaced = take_unversioned(self._versions, naming.bucket, naming.key, session)
             now = datetime.now(UTC).replace(microsecond=0)
             number = max(int(now.timestamp()), present.last_number + 1)
@@ -189,10 +200,11 @@ class Documents:
             if present.hidden:  # what was deleted does not lend its labels to what comes after
                 change["$unset"] |= {name: "" for name in ("tags", "context") if name not in labels}
         change["$set"] = change.get("$set", {}) | labels
+        name: Document = {"bucket": naming.bucket, "key": naming.key}
         after = self._images.find_one_and_update(
-            {"bucket": naming.bucket, "key": naming.key},
+            name if present.generation is None else name | {"generation": present.generation},
             change,
-            upsert=True,
+            upsert=True,  # of another generation by now: then that is a duplicate
             return_document=ReturnDocument.AFTER,
             session=session,
         )

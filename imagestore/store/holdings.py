@@ -8,7 +8,7 @@ from bson import Binary, ObjectId
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.core.streams import Spool
-from imagestore.store.blobs import SUM, chunk_sum
+from imagestore.store.drafts import SUM, chunk_sum
 from imagestore.store.mongo import Mongo
 
 

@@ -6,17 +6,53 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from imagestore.core.image import Bucket, Version
+from imagestore.core.image import Bucket, Digest, Facts, Version
 from imagestore.core.objects import NULL_ID, Marker
 from imagestore.store.mongo import Document
+from imagestore.store.naming import Survey
 from imagestore.store.registry import read_bucket
-from imagestore.store.shapes import Place, read_entry, read_newest, read_place, read_version
+from imagestore.store.shapes import (
+    Place,
+    read_claim,
+    read_entry,
+    read_newest,
+    read_place,
+    read_present,
+    read_version,
+)
 
 
 def look_up(database: Database[Document], bucket: str, key: str) -> tuple[Bucket | None, Place]:
     """The bucket, if there is one, and what it has under the key."""
     found, document = _look_up(database, bucket, "images", {"bucket": bucket, "key": key})
     return found, read_place(document)
+
+
+def survey(database: Database[Document], bucket: str, key: str, digest: Digest) -> Survey:
+    """What an upload of these bytes under this name has to know, in one round trip."""
+    # Of bytes that are kept as they are there can be any number of versions: only one is looked at.
+    parts: dict[str, list[Document]] = {
+        "images": [{"$match": {"bucket": bucket, "key": key}}],
+        "claims": [{"$match": {"_id": digest}}],
+        "versions": [{"$match": {"digest": digest}}, {"$limit": 1}, {"$project": {"facts": 1}}],
+    }
+    pipeline: list[Document] = [
+        {"$match": {"_id": bucket, "live": True}},
+        {"$replaceWith": {"buckets": "$$ROOT"}},
+    ]
+    for name, stages in parts.items():
+        labelled: list[Document] = [*stages, {"$replaceWith": {name: "$$ROOT"}}]
+        pipeline.append({"$unionWith": {"coll": name, "pipeline": labelled}})
+    found: Document = {}
+    for each in database["buckets"].aggregate(pipeline):
+        found |= each
+    claim, proven = found.get("claims"), found.get("versions")
+    return Survey(
+        read_bucket(found["buckets"]) if "buckets" in found else None,
+        read_present(found.get("images")),
+        read_claim(claim) if claim else None,
+        Facts(**proven["facts"]) if claim and proven and proven["facts"]["format"] else None,
+    )
 
 
 def look_up_version(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from pymongo.client_session import ClientSession
 
-from imagestore.core.image import Condition, Digest, Image, Labels, Version
+from imagestore.core.image import BlobRef, Bucket, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.core.objects import Attributes, Marker
 
 Also = Callable[[ClientSession, Image], None]
@@ -49,9 +49,28 @@ class Naming:
 class Present:
     """What there is under a name: the image, if it lives, and the last number that was given out.
 
-    `hidden`: a delete marker is the newest of it.
+    `hidden`: a delete marker is the newest of it. `vacant`: it has no version at all. What was read before
+    the transaction that builds on it has a `generation`, 0 where the name never was: it holds only while the
+    name still has that.
     """
 
     image: Image | None
     last_number: int
     hidden: bool = False
+    vacant: bool = True
+    generation: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What there was when an upload came, all read at once: its bucket, what that has under the name, and
+    where the same bytes lie already, with the facts of the picture that they were proven to be."""
+
+    bucket: Bucket | None
+    present: Present
+    blob: BlobRef | None = None
+    facts: Facts | None = None
+
+
+class Outdated(Exception):
+    """What was read before the transaction is so no more: look again, within it."""

@@ -15,7 +15,7 @@ from imagestore.core.checksums import Checks, Sums
 from imagestore.core.errors import BlobDamaged, UploadNotFound, WriteContention
 from imagestore.core.image import Image, Version
 from imagestore.core.multipart import Open, Part
-from imagestore.store.blobs import CHUNK_SIZE, SUM, chunk_sum
+from imagestore.store.drafts import CHUNK_SIZE, SUM, chunk_sum
 from imagestore.store.listings import Place, page, selections
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.naming import Also

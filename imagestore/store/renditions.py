@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from imagestore.core.image import Digest
-from imagestore.store.blobs import CHUNK_SIZE, chunk_sum
+from imagestore.store.drafts import CHUNK_SIZE, chunk_sum
 from imagestore.store.mongo import Document, Mongo
 
 log = logging.getLogger(__name__)

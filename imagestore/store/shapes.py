@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from imagestore.core.image import BlobRef, Condition, Digest, Facts, Image, Labels, Version
 from imagestore.core.objects import Attributes, Marker
 from imagestore.store.mongo import Document
+from imagestore.store.naming import Present
 
 _OF_BYTES = ("digest", "file_id", "length", "chunk_size", "facts", "object")
 _OF_A_POINTER = ("number", "created", *_OF_BYTES)
@@ -172,6 +173,24 @@ def read_entry(document: Mapping[str, Any], version_id: str | None = None) -> Ve
 def read_blob(document: Mapping[str, Any]) -> BlobRef:
     digest = Digest(document["digest"])
     return BlobRef(digest, document["file_id"], document["length"], document["chunk_size"])
+
+
+def read_claim(document: Mapping[str, Any]) -> BlobRef:
+    digest = Digest(document["_id"])
+    return BlobRef(digest, str(document["file_id"]), document["length"], document["chunk_size"])
+
+
+def read_present(document: Mapping[str, Any] | None) -> Present:
+    """With its generation: see `Present`."""
+    if document is None:
+        return Present(None, 0, generation=0)
+    return Present(
+        read_image(document) if document["live"] else None,
+        document["last_number"],
+        hidden=document.get("marker", False),
+        vacant=not is_pointing(document),
+        generation=document["generation"],
+    )
 
 
 def is_pointing(document: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from bson import Binary, ObjectId
 
 from imagestore.core.image import BlobRef, Digest
-from imagestore.store.blobs import CHUNK_SIZE, SUM, Draft, chunk_sum
+from imagestore.store.drafts import CHUNK_SIZE, SUM, Draft, chunk_sum
 from imagestore.store.mongo import Mongo
 
 WRITE_BATCH = 8
@@ -27,6 +27,7 @@ class Streamed(Draft):
         self._chunks = mongo.collection("blobs.chunks")
         self._hash = hashlib.sha256()
         self._held = bytearray()
+        self._only = None
         self._first: dict[str, Any] | None = None
         self._batch: list[dict[str, Any]] = []
         self._count = 0

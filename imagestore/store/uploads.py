@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import StoreUnavailable, WriteContention
-from imagestore.core.image import BlobRef, Digest, Facts, Image
+from imagestore.core.image import Facts, Image
 from imagestore.core.streams import Spool
-from imagestore.store.blobs import Blobs, Swept
+from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents
+from imagestore.store.drafts import Swept
 from imagestore.store.mongo import Mongo
-from imagestore.store.naming import Naming
+from imagestore.store.naming import Naming, Outdated, Present, Survey
 from imagestore.store.streamed import Streamed
 
 TRIES = 20
@@ -30,14 +30,6 @@ Prove = Callable[[float | None], Facts | None]
 Raises what is wrong with the picture; may be asked again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Where some bytes are kept already, and what is known of them; None for what is not there."""
-
-    blob: BlobRef | None
-    facts: Facts | None
-
-
 class Uploads:
     """Writes what is uploaded while it is being proven, and commits only what is.
 
@@ -50,23 +42,18 @@ class Uploads:
         self._blobs = blobs
         self._documents = documents
 
-    def look(self, digest: Digest) -> Kept:
-        """What is there of bytes with this digest. Their facts are known if they were proven before."""
-        blob = self._blobs.find(digest)
-        return Kept(blob, self._documents.find_facts(digest) if blob is not None else None)
-
-    def store(self, naming: Naming, spool: Spool, media_type: str, prove: Prove, kept: Kept) -> Image:
-        """The image that the spooled bytes become; those that are `kept` already are not written again.
+    def store(self, naming: Naming, spool: Spool, media_type: str, prove: Prove, survey: Survey) -> Image:
+        """The image that the spooled bytes become; those that are kept already are not written again.
 
         When this returns, a majority of the members has them. Raises what `prove` does, PreconditionFailed,
         WriteContention, and StoreUnavailable: then the outcome is unknown, and sending it again is safe.
         """
-        known = kept.blob
+        known, seen = survey.blob, survey.present
         for _ in range(TRIES):
             if known is not None:
                 image = self._documents.publish(naming, known, _proven(prove))
             else:
-                image = self._write(naming, spool, media_type, prove)
+                image = self._write(naming, spool, media_type, prove, seen)
             if image is not None:
                 return image
             known = self._blobs.find(spool.digest)
@@ -105,14 +92,17 @@ class Uploads:
         draft.discard()
         raise WriteContention("Too many uploads to one key, or of the same bytes, at once: try again.")
 
-    def _write(self, naming: Naming, spool: Spool, media_type: str, prove: Prove) -> Image | None:
-        """None when another upload, or a sweep, was first: look again what there is."""
+    def _write(
+        self, naming: Naming, spool: Spool, media_type: str, prove: Prove, seen: Present | None
+    ) -> Image | None:
+        """None when another upload, or a sweep, was first: look again what there is. What was `seen` under
+        the name before is believed at first."""
         draft = self._blobs.draft(spool, media_type)
 
         def write(session: ClientSession) -> Image:
             draft.claim(session)  # first: another upload of the same bytes is told soonest
             draft.write(session)
-            present = self._documents.look(naming, session)
+            present = seen or self._documents.look(naming, session)
             facts = prove(PROOF_SECONDS)
             if facts is None:
                 raise _Unproven
@@ -124,11 +114,13 @@ class Uploads:
             _proven(prove)
         try:
             draft.write_ahead()
-            try:
-                return self._mongo.transact(write, DuplicateKeyError, turns=turns)
-            except _Unproven:
-                _proven(prove)
-                return self._mongo.transact(write, DuplicateKeyError, turns=turns)
+            while True:
+                try:
+                    return self._mongo.transact(write, DuplicateKeyError, turns=turns)
+                except _Unproven:
+                    _proven(prove)  # it has its answer from here on
+                except Outdated:
+                    seen = None
         except StoreUnavailable:
             raise  # it may have been committed all the same: what is waste, a sweep finds
         except (DuplicateKeyError, Swept):

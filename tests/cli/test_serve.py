@@ -144,8 +144,12 @@ def test_a_stop_lets_an_answer_finish(tail: Path) -> None:
 
 def test_decoders_run_before_the_first_upload(tail: Path) -> None:
     with running_service(tail, workers=1, decoders=2) as service:
-        (worker,) = workers_of(service)
-        await_that(lambda: sum("imaging.sandbox" in words for words in children_of(worker).values()) == 2)
+
+        def decoders() -> int:
+            found = [words for worker in workers_of(service) for words in children_of(worker).values()]
+            return sum("imaging.sandbox" in words for words in found)
+
+        await_that(lambda: decoders() == 2)
 
 
 def test_a_hang_up_replaces_the_workers_and_loses_no_request(tail: Path) -> None:

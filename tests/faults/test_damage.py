@@ -13,7 +13,7 @@ import pytest
 from bson import Binary
 
 from imagestore.library.upkeep import Depth, Severity
-from imagestore.store.blobs import SUM, chunk_sum
+from imagestore.store.drafts import SUM, chunk_sum
 from tests.faults import motifs
 from tests.faults.site import Site
 from tests.faults.upkeep import check_and_sweep, findings

@@ -194,8 +194,8 @@ def test_uploads_beside_the_deletion_of_a_bucket_are_refused_or_stay(house: Hous
         else:
             assert isinstance(outcome, BucketNotEmpty)
         listed = catalog.list_images(BUCKET)
+        # Each of the two may see the other, so that both are refused: what counts is that they agree.
         assert {image.key for image in listed} == {image.key for image in kept}, round_
-        assert outcome is None or kept
         for image in listed:
             house.delete(image.key)
 

@@ -13,8 +13,8 @@ from bson import Binary, ObjectId
 from imagestore.core.image import Image
 from imagestore.library import fsck as fsck_module
 from imagestore.library.upkeep import GRACE, MOST_LISTED, Depth, Kind, Pace, Severity
-from imagestore.store import blobs as blobs_module
-from imagestore.store.blobs import SUM
+from imagestore.store import drafts as drafts_module
+from imagestore.store.drafts import SUM
 from tests.library.stored import Stored
 from tests.store.samples import BUCKET
 
@@ -221,7 +221,7 @@ def test_progress_is_told(stored: Stored, image: Image) -> None:
 
 def test_nothing_false_beside_uploads_and_deletions(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the usual grace period, whatever threads do to the same few names and bytes."""
-    monkeypatch.setattr(blobs_module, "BATCH_BYTES", 600_000)
+    monkeypatch.setattr(drafts_module, "BATCH_BYTES", 600_000)
     done, failed = threading.Event(), []
 
     def work(seed: int) -> None:

@@ -20,8 +20,8 @@ from imagestore.core.errors import ImageNotFound, StoreUnavailable, VersionNotFo
 from imagestore.core.image import Condition, Facts
 from imagestore.library.sweep import Swept
 from imagestore.library.upkeep import GRACE, Kind, Pace, Taken
-from imagestore.store import blobs as blobs_module
-from imagestore.store.blobs import Draft
+from imagestore.store import drafts as drafts_module
+from imagestore.store.drafts import Draft
 from tests.library.conftest import BUCKET as HOUSE_BUCKET
 from tests.library.conftest import House, picture
 from tests.library.stored import Stored
@@ -293,12 +293,22 @@ def busy(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
     return act
 
 
-@pytest.mark.parametrize("batch_bytes", [blobs_module.BATCH_BYTES, 0], ids=["small", "large"])
+@pytest.mark.parametrize(
+    ("chunk_size", "batch_bytes"),
+    [(drafts_module.CHUNK_SIZE, drafts_module.BATCH_BYTES), (500, drafts_module.BATCH_BYTES), (500, 0)],
+    ids=["one chunk", "small", "large"],
+)
 def test_whatever_happens_at_once_what_has_a_name_is_whole(
-    house: House, busy: Callable[[int], None], monkeypatch: pytest.MonkeyPatch, batch_bytes: int
+    house: House,
+    busy: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    chunk_size: int,
+    batch_bytes: int,
 ) -> None:
     """Sweeps without any grace period among threads that upload, delete and restore the same few bytes."""
-    monkeypatch.setattr(blobs_module, "BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(drafts_module, "CHUNK_SIZE", chunk_size)
+    monkeypatch.setattr(drafts_module, "BATCH_BYTES", batch_bytes)
+    assert chunk_size > 500 or all(len(each) > chunk_size for each in CONTENTS)
     stored, swept = Stored(house.services.mongo), 0
     for turn in range(ROUNDS):
         at_work = set(range(4))

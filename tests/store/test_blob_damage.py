@@ -12,7 +12,8 @@ from bson import Binary, ObjectId
 
 from imagestore.core.errors import BlobDamaged
 from imagestore.core.image import BlobRef
-from imagestore.store.blobs import CHUNK_SIZE, SUM, Blobs
+from imagestore.store.blobs import Blobs
+from imagestore.store.drafts import CHUNK_SIZE, SUM
 from imagestore.store.mongo import Mongo
 from tests.store.samples import put, read
 

@@ -12,8 +12,9 @@ from pymongo.errors import DuplicateKeyError
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import Condition, Labels
 from imagestore.embedded import Server
-from imagestore.store.blobs import BATCH_BYTES, Blobs
+from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents, Naming
+from imagestore.store.drafts import BATCH_BYTES, CHUNK_SIZE
 from imagestore.store.mongo import INDEXES, Mongo
 from imagestore.store.registry import CredentialRecord, Registry
 from tests.store.commands import WRITES, Commands, failing
@@ -134,7 +135,7 @@ def test_expected_errors_and_bugs_pass_as_they_are(store: Mongo) -> None:
 def write_everything(store: Mongo) -> None:
     """Every write that the store knows."""
     blobs, documents, registry = Blobs(store), Documents(store), Registry(store)
-    for size in (10, 10, BATCH_BYTES + 1):
+    for size in (10, 10, CHUNK_SIZE + 1, BATCH_BYTES + 1):
         put(blobs, bytes(size))
     first, second, third = (add(documents, "a", number).version for number in (1, 2, 3))
     documents.set_labels(BUCKET, "a", Labels(("t",)), Condition())

@@ -11,9 +11,10 @@ from bson import ObjectId
 
 from imagestore.core.image import BlobRef, Condition, Image
 from imagestore.core.streams import spool
-from imagestore.store import blobs as blobs_module
-from imagestore.store.blobs import Blobs, Draft
+from imagestore.store import drafts as drafts_module
+from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents, Naming
+from imagestore.store.drafts import Draft
 from imagestore.store.inventory import ClaimRecord, Inventory
 from imagestore.store.mongo import Mongo
 from imagestore.store.removals import Removals
@@ -154,7 +155,7 @@ def test_an_image_that_lost_its_version_keeps_its_blob(
 
 def sweep_first_draft(removals: Removals, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Take the chunks of the next upload, which counts as large, before it commits; its file's id."""
-    monkeypatch.setattr(blobs_module, "BATCH_BYTES", 0)
+    monkeypatch.setattr(drafts_module, "BATCH_BYTES", 0)
     write_ahead, swept = Draft.write_ahead, list[str]()
 
     def write_for_nothing(draft: Draft) -> None:
@@ -173,8 +174,8 @@ def test_a_large_upload_with_its_name_does_so_too(
     swept = sweep_first_draft(removals, monkeypatch)
     uploads = Uploads(store, blobs, documents)
     with spool(BytesIO(DATA), limit=len(DATA)) as spooled:
-        kept = uploads.look(spooled.digest)
-        image = uploads.store(Naming(BUCKET, "a"), spooled, "image/png", lambda _: facts(), kept)
+        survey = documents.survey(BUCKET, "a", spooled.digest)
+        image = uploads.store(Naming(BUCKET, "a"), spooled, "image/png", lambda _: facts(), survey)
     assert image.version.blob.file_id != swept[0]
     assert read(blobs, image.version.blob) == DATA
     assert documents.list_versions(BUCKET, "a") == [image.version]

@@ -41,6 +41,7 @@ def put_object(call: Call) -> Response:
         checks=checks_of(call.headers, payload),
         condition=condition,
         timings=Timings(call.services.tracer),
+        opened=bucket,
     )
     return empty(200, written_headers(bucket, call.services.objects.put(put).version))
 
