@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.core.streams import Spool
@@ -39,7 +39,7 @@ class Holdings:
         with spool.open() as source:
             while data := source.read(ref.chunk_size):
                 name = {"files_id": file_id, "n": number}
-                chunk = name | {"data": Binary(data), SUM: Binary(chunk_sum(data))}
+                chunk = name | {"data": data, SUM: chunk_sum(data)}
                 with self._mongo.writing():
                     self._chunks.replace_one(name, chunk, upsert=True)
                 number += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 from pymongo import ASCENDING
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
@@ -103,7 +103,7 @@ class Partwise:
             sums.update(data)
             size += len(data)
             batch.append(
-                {"files_id": file_id, "n": number, "data": Binary(data), SUM: Binary(chunk_sum(data))}
+                {"files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)}
             )
             if len(batch) == WRITE_BATCH:
                 with self._mongo.writing():
@@ -169,7 +169,7 @@ class Partwise:
                 raise UploadNotFound("The upload was ended or given up meanwhile.")
             if sums:
                 made = {"_id": image.version.version_id}
-                self._versions.update_one(made, {"$set": {"part_sums": Binary(sums)}}, session=session)
+                self._versions.update_one(made, {"$set": {"part_sums": sums}}, session=session)
 
         return end
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 from pymongo import ASCENDING, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
@@ -83,7 +83,7 @@ class Renditions:
         """Keep a rendition, unless its name has one."""
         file_id, now = ObjectId(), datetime.now(UTC)
         chunks = [
-            {"files_id": file_id, "n": number, "data": Binary(kept.data[at : at + CHUNK_SIZE])}
+            {"files_id": file_id, "n": number, "data": kept.data[at : at + CHUNK_SIZE]}
             for number, at in enumerate(range(0, len(kept.data), CHUNK_SIZE))
         ]
         file = {
@@ -95,7 +95,7 @@ class Renditions:
             "metadata": {
                 "digests": list(kept.digests),
                 "cost": round(kept.cost, 4),
-                "sum": Binary(chunk_sum(kept.data)),
+                "sum": chunk_sum(kept.data),
                 "used": now,
             },
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from bson import Binary, ObjectId
+from bson import ObjectId
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.store.drafts import CHUNK_SIZE, SUM, Draft, chunk_sum
@@ -54,8 +54,8 @@ class Streamed(Draft):
     def _cut(self, size: int) -> None:
         data = bytes(self._held[:size])
         del self._held[:size]
-        chunk = {"_id": ObjectId(), "files_id": self._id, "n": self._count, "data": Binary(data)}
-        chunk[SUM] = Binary(chunk_sum(data))
+        chunk = {"_id": ObjectId(), "files_id": self._id, "n": self._count, "data": data}
+        chunk[SUM] = chunk_sum(data)
         if self._first is None:
             self._first = chunk
         else:
