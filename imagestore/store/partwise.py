@@ -102,9 +102,7 @@ class Partwise:
         for number, data in enumerate(_cut(pieces)):
             sums.update(data)
             size += len(data)
-            batch.append(
-                {"files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)}
-            )
+            batch.append({"files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)})
             if len(batch) == WRITE_BATCH:
                 with self._mongo.writing():
                     self._chunks.insert_many(batch)
