@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from imagestore.access.patterns import Values, expand, fold, is_match
@@ -147,6 +148,7 @@ def _check(operator: str, text: str) -> None:
         raise Malformed("Invalid boolean in Conditions")
 
 
+@lru_cache(maxsize=4096)
 def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """The addresses of a CIDR or of one address; None for what is neither."""
     try:
@@ -156,14 +158,21 @@ def network_of(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | Non
 
 
 def _is_within(value: str, wanted: str, _: Values) -> bool:
-    network = network_of(wanted)
-    try:
-        address = ipaddress.ip_address(value.partition("%")[0])
-    except ValueError:
+    network, address = network_of(wanted), _address_of(value)
+    if network is None or address is None:
         return False
+    return address.version == network.version and address in network
+
+
+@lru_cache(maxsize=256)
+def _address_of(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # so a socket for both kinds has those of version 4
-    return network is not None and address.version == network.version and address in network
+        return address.ipv4_mapped  # so a socket for both kinds has those of version 4
+    return address
 
 
 def _number(text: str) -> float | None:
