@@ -14,6 +14,11 @@ GO_ON = 100
 """The status of RFC 9110, section 15.2.1."""
 
 
+MET = "imagestore.met"
+"""Under it stands in the environment when the request's head had come, in seconds since the epoch: what holds
+for a while held then, however long the body takes."""
+
+
 class BodyWanted(Exception):
     """Everything about the request is well, up to its body."""
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication, WSGIEnvironment
 
+from imagestore.core.ahead import MET
 from imagestore.core.parking import PARK, RESUMED
 from imagestore.core.replay import REPLAY, SENT_HEADERS, Source
 from imagestore.edge.asgi import Scope
@@ -218,6 +219,8 @@ def build_environ(scope: Scope, body: Body | None) -> WSGIEnvironment:
         "wsgi.run_once": False,
     }
     _add_headers(environ, scope["headers"])
+    if MET in (extensions := scope.get("extensions", _NOTHING)):
+        environ[MET] = extensions[MET]
     if body is not None:
         environ["CONTENT_LENGTH"] = str(body.size)
     return environ

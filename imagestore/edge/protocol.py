@@ -7,11 +7,13 @@ import fcntl
 import socket
 import struct
 import termios
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.asgi.protocol import ASGIProtocol
 
+from imagestore.core.ahead import MET
 from imagestore.core.errors import LengthMismatch, Overloaded, RequestTimeout
 from imagestore.core.metrics import EDGE_CONNECTIONS, EDGE_REFUSALS
 from imagestore.edge.asgi import ABORT, Scope
@@ -171,7 +173,7 @@ class EdgeProtocol(ASGIProtocol):  # type: ignore[misc]  # gunicorn has no types
 
     def _build_http_scope(self, request: Any, sockname: Any, peername: Any) -> Scope:
         scope: Scope = super()._build_http_scope(request, sockname, peername)
-        scope.setdefault("extensions", {})[ABORT] = self.abort
+        scope.setdefault("extensions", {}).update({ABORT: self.abort, MET: time.time()})
         resolve(scope, self.worker.trusted_proxies)
         return scope
 

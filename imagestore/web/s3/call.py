@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
@@ -16,6 +17,7 @@ from imagestore.access.policies import STRANGER, Principal
 from imagestore.access.signed import Asked
 from imagestore.access.sigv4 import Claim
 from imagestore.core.addresses import HostNames
+from imagestore.core.ahead import MET
 from imagestore.core.checksums import Sums
 from imagestore.core.replay import SENT_HEADERS
 from imagestore.core.streams import READ_SIZE
@@ -67,6 +69,12 @@ class Call:
         return int(self.request.environ.get("CONTENT_LENGTH") or 0)
 
     @property
+    def met(self) -> float:
+        """When its head had come, in seconds since the epoch."""
+        met: float = self.request.environ.get(MET) or time.time()
+        return met
+
+    @property
     def version_id(self) -> str | None:
         """Raises S3Error for one that is empty."""
         given = self.query.get("versionId")
@@ -93,10 +101,9 @@ class Call:
 def read_call(services: Services, request: Request, domains: HostNames) -> Call:
     """Parse a request as it was sent. Raises S3Error InvalidURI for what is no UTF-8."""
     environ = request.environ
-    target: str = environ.get("RAW_URI", "")
-    if not target.startswith("/"):  # in absolute form (RFC 9112, section 3.2.2)
-        target = "/" + target.partition("://")[2].partition("/")[2]
-    path, _, raw_query = target.partition("?")
+    path, _, raw_query = str(environ.get("RAW_URI", "")).partition("?")
+    if not path.startswith("/"):  # in absolute form (RFC 9112, section 3.2.2)
+        path = "/" + path.partition("://")[2].partition("/")[2]
     sent = _sent_headers(request)
     headers = Headers(sent)
     host_bucket = _bucket_of(headers.get("host", ""), domains)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from imagestore.access import sigv2, sigv4
 from imagestore.access.policies import Principal
 from imagestore.access.signed import Refusal
@@ -54,7 +52,7 @@ def principal_of(call: Call, access_key: str) -> Principal:
 def _check_v4(call: Call, claim: sigv4.Claim) -> None:
     who = principal_of(call, claim.access_key)
     secret, region = call.services.keyring.secret_of(claim.access_key), call.services.settings.region
-    call.signing_key = sigv4.check(claim, call.asked, secret, region=region, now=time.time())
+    call.signing_key = sigv4.check(claim, call.asked, secret, region=region, now=call.met)
     call.claim = claim
     admit(call, who)
 
@@ -63,7 +61,7 @@ def _check_v2(call: Call, claim: sigv2.Claim) -> None:
     who = principal_of(call, claim.access_key)
     secret = call.services.keyring.secret_of(claim.access_key)
     bucket = call.bucket if call.host_bucket else ""
-    sigv2.check(claim, call.asked, secret, bucket=bucket, now=time.time())
+    sigv2.check(claim, call.asked, secret, bucket=bucket, now=call.met)
     admit(call, who)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imagestore.core.image import check_bucket_name
 from imagestore.web.s3 import (
     acl,
     attributes,
@@ -133,6 +134,8 @@ def choose(call: Call) -> Operation:
     if call.method == "OPTIONS" and call.bucket:
         return "OptionsObject", cors.preflight
     if not call.bucket:
+        if call.key:  # it stands behind two slashes
+            check_bucket_name(call.bucket)
         if call.method in ("GET", "HEAD"):
             return "ListBuckets", buckets.list_buckets
         raise _not_allowed(call)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -98,7 +97,7 @@ def _authenticate(call: Call, form: Form, key: str) -> None:
         check_claim(claim, secret, region=call.services.settings.region)
         admit(call, who)
         policy = read_policy(claim.policy)
-        check_policy(policy, form.fields | {"bucket": call.bucket, "key": key}, time.time())
+        check_policy(policy, form.fields | {"bucket": call.bucket, "key": key}, call.met)
     except Refusal as refusal:
         raise refuse(refusal) from None
     form.file.least, form.file.most = policy.least, policy.most
