@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from pymongo import MongoClient
 from redis import Redis
 
 from imagestore.embedded import Server, start_mongod, start_redis
 from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook of every test
 from tests.redis_cluster import RedisCluster, running_cluster
-from tests.service import Service, running_service
+from tests.service import PATIENCE, PATIENT_REDIS, Service, running_service
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in whatever a shell's script starts in the background. What we start would inherit that, and Ctrl-C
+    # would end none of it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# httpx gives up after 5 s, which a busy machine may need; this object is the default of all its calls.
+for _wait in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _wait, PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -63,5 +74,5 @@ def cluster_url(redis_cluster: RedisCluster) -> str:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The whole service on embedded servers of its own; tests make buckets of their own in it."""
-    with running_service(tmp_path_factory.mktemp("service")) as running:
+    with running_service(tmp_path_factory.mktemp("service"), redis_timeout=PATIENT_REDIS) as running:
         yield running

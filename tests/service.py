@@ -20,6 +20,9 @@ REPOSITORY = Path(__file__).parent.parent
 PATIENCE = 120.0
 """Seconds after which a test gives up waiting for something that must happen."""
 
+PATIENT_REDIS = 5.0
+"""The `redis_timeout` for tests of what Redis holds: at its default, a busy machine would go without it."""
+
 
 @dataclass
 class Service:

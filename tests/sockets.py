@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 LISTEN = "0A"
@@ -22,13 +23,12 @@ def connections(port: int, peer: int | None = None) -> set[str]:
 
 
 def held_by(pid: int, sockets: set[str]) -> int:
-    """How many of these the process holds."""
+    """How many of these the process holds: none, once it has ended."""
     held = 0
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            held += os.readlink(link) in sockets
-        except OSError:
-            continue
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # it was closed just now
+                held += os.readlink(link) in sockets
     return held
 
 

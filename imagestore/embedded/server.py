@@ -23,6 +23,8 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 15.0
 """From SIGTERM to SIGKILL."""
 
+CONNECT_SECONDS = 1.0
+
 LOOPBACK = "127.0.0.1"
 _PAUSE = 0.05
 _PORT_TRIES = 3
@@ -189,7 +191,7 @@ def _run(folder: Path, port: int, recipe: Recipe, lock: int) -> Server:
     deadline = time.monotonic() + START_SECONDS
     try:
         # By its process id, so that a stranger who took the port is not mistaken for our own server.
-        while recipe.answering(port) != pid:
+        while not _listens(port) or recipe.answering(port) != pid:
             if keeper.poll() is not None or time.monotonic() > deadline:
                 raise _failure(command[0], folder)
             time.sleep(_PAUSE)
@@ -198,6 +200,15 @@ def _run(folder: Path, port: int, recipe: Recipe, lock: int) -> Server:
         _end(keeper)
         raise
     return Server(keeper, pid, port, recipe.url.format(port=port))
+
+
+def _listens(port: int) -> bool:
+    """Whether a connection can be made: cheaper to ask again and again than what an answer takes."""
+    try:
+        with socket.create_connection((LOOPBACK, port), CONNECT_SECONDS):
+            return True
+    except OSError:
+        return False
 
 
 def _spawn(folder: Path, command: Sequence[str], lock: int) -> tuple[subprocess.Popen[bytes], int]:

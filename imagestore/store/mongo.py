@@ -48,6 +48,9 @@ noticed within seconds.
 SECONDARY_SECONDS = 1.0
 """Longest that a secondary is asked, after the primary."""
 
+CLOSE_SECONDS = 0.5
+"""Longest that the end of our sessions is told to a database, which may be away."""
+
 MAX_STALENESS = 90
 """Seconds that a secondary may be behind to be asked for what changes: the least that the driver can tell."""
 
@@ -234,7 +237,8 @@ class Mongo:
             self.database.command("ping")
 
     def close(self) -> None:
-        self.client.close()
+        with pymongo.timeout(CLOSE_SECONDS):
+            self.client.close()
 
 
 def _unavailable() -> StoreUnavailable:

@@ -17,7 +17,7 @@ from pymongo.database import Database
 from tests import pictures
 from tests.service import Service, await_that, running_service
 from tests.serving import serving
-from tests.web.watch import workers
+from tests.web.watch import children, command_of, workers
 
 Start = Callable[..., AbstractContextManager[Service]]
 
@@ -53,9 +53,7 @@ def database(mongo, mongo_database: str) -> Iterator[Database]:
 
 
 def caretakers(service: Service) -> list[int]:
-    root = service.process.pid
-    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    return [pid for pid in map(int, children) if b"caretaker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in children(service.process.pid) if b"caretaker" in command_of(pid)]
 
 
 def the_caretaker(service: Service) -> int:

@@ -11,7 +11,7 @@ import pytest
 from imagestore.client import Client
 from tests import pictures
 from tests.cli.conftest import run_alone
-from tests.service import await_that, running_service
+from tests.service import PATIENT_REDIS, await_that, running_service
 
 PATHS = ["/default/image/upload/often.png", "/default/image/upload/w_20/often.png"]
 
@@ -19,7 +19,7 @@ PATHS = ["/default/image/upload/often.png", "/default/image/upload/w_20/often.pn
 @pytest.fixture
 def asked(tmp_path: Path) -> Path:
     """The folder of a service that was asked, and has ended."""
-    with running_service(tmp_path, workers=1) as service:
+    with running_service(tmp_path, workers=1, redis_timeout=PATIENT_REDIS) as service:
         with service.client() as client:
             client.upload("default", pictures.png(60, 50), "often.png")
             client.create_bucket("hidden")
@@ -35,7 +35,10 @@ def asked(tmp_path: Path) -> Path:
 
 
 def test_what_was_asked_for_most_is_known_and_warmed(asked: Path) -> None:
-    with running_service(asked, workers=2) as service, service.client() as client:
+    with (
+        running_service(asked, workers=2, redis_timeout=PATIENT_REDIS) as service,
+        service.client() as client,
+    ):
         hottest = client.cache_stats(2)["hottest"]
         assert hottest == [{"path": PATHS[0], "answers": 4}, {"path": PATHS[1], "answers": 3}]
         assert len(client.cache_stats()["hottest"]) == 3
@@ -57,7 +60,8 @@ def test_a_service_can_warm_itself_when_it_starts(asked: Path) -> None:
     def is_warm(client: Client) -> bool:
         return client.cache_stats()["answers"]["miss"] == 2
 
-    with running_service(asked, workers=2, warm_start=10) as service, service.client() as client:
+    settings = {"workers": 2, "warm_start": 10, "redis_timeout": PATIENT_REDIS}
+    with running_service(asked, **settings) as service, service.client() as client:
         await_that(lambda: is_warm(client))
         for path in PATHS:
             assert "hit" in client.visit(path)

@@ -17,7 +17,7 @@ import redis
 from imagestore.cache.footprint import SERVER_BYTES
 from tests import pictures
 from tests.cli.conftest import run_alone
-from tests.service import Service, await_that, environment, running_service
+from tests.service import PATIENT_REDIS, Service, await_that, environment, running_service
 
 KEYS = [f"p/ü {number}.png" for number in range(12)]
 SHAPES = ["", "c_fill,w_20,h_20/", "w_30/f_webp/"]
@@ -26,6 +26,7 @@ SHAPES = ["", "c_fill,w_20,h_20/", "w_30/f_webp/"]
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = {"access_log": "on", "log_format": "json", "edge_bytes": 0, "workers": 1}
+    settings |= {"redis_timeout": PATIENT_REDIS}
     with running_service(tmp_path_factory.mktemp("logged"), **settings) as running:
         with running.client() as client:
             for number, key in enumerate(KEYS):

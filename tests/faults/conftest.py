@@ -13,6 +13,14 @@ from tests.faults.site import Site
 from tests.service import running_service
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses among them
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What breaks members of the site also depends on their elections, which a busy machine holds up."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "site" in item.fixturenames:
+            item.add_marker("alone")
+
+
 @pytest.fixture(scope="session")
 def members(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
     """A replica set of three that also takes test commands, such as `configureFailPoint`."""

@@ -34,6 +34,8 @@ SECONDS = 1.0
 ROOM = 5.0
 """Seconds that a loaded machine may add."""
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def service(

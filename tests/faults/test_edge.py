@@ -21,7 +21,7 @@ from tests.faults.site import BUSY_MACHINE, Site, kill
 from tests.figures import Figures
 from tests.service import await_that
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "2"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "1"))
 DOWN_SECONDS = 2.0
 RECOVERY_SECONDS = 5.0
 

@@ -19,6 +19,8 @@ from tests.service import Service, running_service
 
 UPLOADS = 4
 WRITE_DEADLINE = 8.0
+SHORT_DEADLINE = 3.0
+"""Of a service that is not to be waited for as long as that."""
 
 
 @dataclass
@@ -94,13 +96,15 @@ def test_without_a_majority_uploads_are_refused_and_reads_go_on(
 
 
 def test_an_upload_whose_outcome_is_unknown_is_found_when_sent_again(
-    site: Site, bucket: str, ledger: Ledger, figures: Figures
+    site: Site, bucket: str, ledger: Ledger, figures: Figures, tmp_path: Path
 ) -> None:
     primary, secondaries = site.members.primary(), site.secondaries()
-    site.stop_replication(*secondaries)
-    batch = Batch(site, bucket, site.service)
-    batch.begin()
-    statuses = batch.statuses()
+    settings = {"mongo_url": site.members.url, "redis_url": "none", "workers": 1}
+    with running_service(tmp_path, store_timeout=SHORT_DEADLINE, **settings) as hasty:
+        site.stop_replication(*secondaries)
+        batch = Batch(site, bucket, hasty)
+        batch.begin()
+        statuses = batch.statuses()
     with site.mongo(primary) as client:
         written = client["imagestore"]["versions"].count_documents({"bucket": bucket})
     site.resume_replication(*secondaries)

@@ -37,10 +37,13 @@ LONG = SECONDS >= 30
 CLIENTS = 4
 PICTURES = 24
 HIT = "imagestore; hit; detail=redis"
+BREAKERS = 2
+"""Of each worker: its event loop asks Redis by itself, and its threads do."""
+
 ROOM = 0.1 if LONG else 1.0
 """Seconds that a loaded machine may add to a bound on time: of few answers, the 99th percentile is one."""
 
-pytestmark = pytest.mark.timeout(180 + 4 * SECONDS)
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(180 + 4 * SECONDS)]
 
 
 @dataclass
@@ -218,7 +221,7 @@ def test_hung(rig: Rig, figures: Figures) -> None:
         **outcome.told(),
         seconds_to_reconnect=back,
     )
-    assert 1 <= waited <= WORKERS * (1 + probes)
+    assert 1 <= waited <= WORKERS * BREAKERS * (1 + probes)
     assert max(hung) <= usual + 0.06 + ROOM
     assert_no_slower(outcome)
     assert outcome.events("shunned") > outcome.events("errors")
@@ -234,7 +237,8 @@ def test_flushed(rig: Rig, figures: Figures) -> None:
             time.sleep(0.5)
     reads = outcome.after.since(outcome.before, "imagestore_gridfs_reads_total")
     figures(**outcome.told(), flushes=flushes, keys=PICTURES, reads_for_each_key=reads / PICTURES / flushes)
-    assert reads <= 2 * PICTURES * flushes
+    # Once for each worker, and where a busy machine was late enough for Redis to be done without.
+    assert reads <= WORKERS * PICTURES * flushes + outcome.events("errors") + outcome.events("shunned")
     assert_no_slower(outcome)
 
 

@@ -9,7 +9,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,11 +26,14 @@ PATIENCE = 60.0
 RENDERED = 'imagestore_decoder_jobs_total{result="rendered"}'
 
 
-@pytest.fixture
-def service(tmp_path: Path, mongo: Server, redis_server: Server) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, mongo: Server, redis_server: Server
+) -> Iterator[Service]:
     """Four workers, which do without reduced copies: those are renders too."""
     settings = {"workers": 4, "proof_pixels": 0, "redis_timeout": 5, "rate_limit_address": "off"}
-    with running_node(tmp_path / "node", mongo, redis_server.url, **settings) as running:
+    folder = tmp_path_factory.mktemp("crowd")
+    with running_node(folder / "node", mongo, redis_server.url, **settings) as running:
         with running.client() as client:
             client.upload(BUCKET, pictures.jpeg(2000, 1500, noise=True), "ada")
         yield running

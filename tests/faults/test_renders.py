@@ -27,8 +27,10 @@ WAITING = 30
 PATH = f"/{BUCKET}/image/upload"
 
 
-@pytest.fixture
-def service(tmp_path: Path, mongo: Server, redis_server: Server) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, mongo: Server, redis_server: Server
+) -> Iterator[Service]:
     """One worker with few threads and room for two renders, which may take a minute."""
     settings = {
         "workers": 1,
@@ -37,7 +39,8 @@ def service(tmp_path: Path, mongo: Server, redis_server: Server) -> Iterator[Ser
         "render_timeout": 60,
         "redis_timeout": 5,
     }
-    with running_node(tmp_path / "node", mongo, redis_server.url, **settings) as running:
+    folder = tmp_path_factory.mktemp("renders")
+    with running_node(folder / "node", mongo, redis_server.url, **settings) as running:
         with running.client() as client:
             client.upload(BUCKET, pictures.jpeg(640, 480), "ada")
         yield running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import Condition, Labels
-from imagestore.embedded import Server
+from imagestore.embedded import Server, start_mongod
 from imagestore.store.blobs import Blobs
 from imagestore.store.documents import Documents, Naming
 from imagestore.store.drafts import BATCH_BYTES, CHUNK_SIZE
@@ -205,3 +206,13 @@ def test_the_url_has_the_last_word(mongo: Server, open_mongo: OpenMongo) -> None
     assert given.client.options.pool_options.metadata["application"]["name"] == "mine"
     plain = open_mongo()
     assert plain.client.write_concern.document["w"] == "majority"
+
+
+def test_a_close_does_not_wait_for_a_database_that_is_gone(tmp_path: Path) -> None:
+    """Or this test does not end in its time: there are sessions to end, and hours to find a server in."""
+    with start_mongod(tmp_path) as server:
+        url = f"{server.url}&serverSelectionTimeoutMS=7200000"
+        opened = Mongo(url, "gone", write_timeout=60, read_timeout=60)
+        opened.ensure_indexes()
+        server.stop()
+        opened.close()

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from tests import pictures
-from tests.service import Service, await_that, running_service
+from tests.service import PATIENT_REDIS, Service, await_that, running_service
 from tests.web.exchanges import EXCHANGES, Exchange
 from tests.web.test_conditions import Subject, check, lasting, make_subject
 
@@ -34,6 +34,7 @@ def three_ways(folder: Path) -> Iterator[dict[str, Service]]:
     """One store and one Redis, and before them a service that answers from memory, one that answers from
     Redis, and one whose application answers all."""
     common = {"secret_key": "k" * 40, "workers": 1, "edge_ttl": 3600, "surrogate_headers": "xkey,Cache-Tag"}
+    common |= {"redis_timeout": PATIENT_REDIS}
     with contextlib.ExitStack() as stack:
 
         def start(name: str, **settings: object) -> Service:
@@ -151,7 +152,7 @@ def test_another_node_hears_of_a_change(services: dict[str, Service]) -> None:
 
 def test_the_workers_of_a_node_know_of_a_change_when_it_is_answered(tmp_path: Path) -> None:
     with (
-        running_service(tmp_path, workers=3, edge_ttl=3600) as service,
+        running_service(tmp_path, workers=3, edge_ttl=3600, redis_timeout=PATIENT_REDIS) as service,
         service.client() as client,
         contextlib.ExitStack() as stack,
     ):

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from imagestore.cache.bulletin import CHANNEL
 from tests import pictures
 from tests.figures import Figures
-from tests.service import Service, await_that, running_service
+from tests.service import PATIENT_REDIS, Service, await_that, running_service
 
 KEPT_SECONDS = 3600
 """So long that only word of a change makes a node look again."""
@@ -28,6 +28,7 @@ WORKERS = 2
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, Service]]:
     folder = tmp_path_factory.mktemp("nodes")
     common = {"secret_key": "k" * 40, "workers": WORKERS, "edge_ttl": KEPT_SECONDS}
+    common |= {"redis_timeout": PATIENT_REDIS}
     with contextlib.ExitStack() as stack:
 
         def start(name: str, **settings: object) -> Service:

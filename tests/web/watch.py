@@ -40,8 +40,19 @@ def workers(service: Service) -> list[int]:
     """The worker processes: forks of the service's own, which the keepers of the databases are not."""
     root = service.process.pid
     own = Path(f"/proc/{root}/cmdline").read_bytes()
-    children = Path(f"/proc/{root}/task/{root}/children").read_text().split()
-    return [int(child) for child in children if Path(f"/proc/{child}/cmdline").read_bytes() == own]
+    return [pid for pid in children(root) if command_of(pid) == own]
+
+
+def children(pid: int) -> list[int]:
+    """Of its main thread; some of them may have ended since."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> bytes:
+    """Its command line as the kernel keeps it; nothing once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def peak_memory(pid: int) -> int:
@@ -84,13 +95,9 @@ def read_error(received: bytes) -> tuple[int, str]:
 def decoders_in(worker: int) -> set[int]:
     """The decoders of one worker; the kernel lists children by the thread that made them."""
     found = set()
-    for children in Path(f"/proc/{worker}/task").glob("*/children"):
+    for listed in Path(f"/proc/{worker}/task").glob("*/children"):
         with suppress(OSError):  # a thread that has ended
-            found |= {int(pid) for pid in children.read_text().split() if is_decoder(int(pid))}
+            found |= {
+                int(pid) for pid in listed.read_text().split() if b"imaging.sandbox" in command_of(int(pid))
+            }
     return found
-
-
-def is_decoder(pid: int) -> bool:
-    with suppress(OSError):
-        return "imaging.sandbox" in Path(f"/proc/{pid}/cmdline").read_text()
-    return False

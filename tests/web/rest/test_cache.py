@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests import pictures
-from tests.service import await_that, running_service
+from tests.service import PATIENT_REDIS, await_that, running_service
 from tests.web.answers import check_error
 
 
@@ -52,7 +52,8 @@ def test_a_bucket_that_is_not_there_cannot_be_warmed(rest: httpx.Client) -> None
 
 
 def test_the_counts_add_up_over_all_workers(tmp_path: Path) -> None:
-    with running_service(tmp_path, workers=2, edge_bytes=10_000_000) as service:
+    settings = {"workers": 2, "edge_bytes": 10_000_000, "redis_timeout": PATIENT_REDIS}
+    with running_service(tmp_path, **settings) as service:
         auth = (service.access_key, service.secret)
         with service.client() as client:
             client.upload("default", pictures.gif(), "a.gif")
