@@ -27,8 +27,8 @@ from imagestore.store.shapes import read_claim
 log = logging.getLogger(__name__)
 
 READ_BATCH = 2
-READ_THREADS = 8
-"""Queries at once of those that are made before their chunks are asked for."""
+THREADS = 8
+"""For queries that are made before their chunks are asked for, and for batches of chunks that are written."""
 
 READ_TRIES = 4
 READ_PATIENCE = 1.5
@@ -50,7 +50,7 @@ class Blobs:
         self._mongo = mongo
         self._metrics = metrics
         self._claims = mongo.collection("claims")
-        self._threads = ThreadPoolExecutor(READ_THREADS, thread_name_prefix="read ahead")
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="blobs")
 
     def put(self, spool: Spool, media_type: str) -> BlobRef:
         """Keep the spooled bytes, unless they are kept already, and return where they lie.
@@ -102,7 +102,7 @@ class Blobs:
 
     def draft(self, spool: Spool, media_type: str) -> Draft:
         """The spooled bytes as a file that is yet to be written."""
-        return Draft(self._mongo, spool, media_type)
+        return Draft(self._mongo, self._threads, spool, media_type)
 
     def open(self, ref: BlobRef) -> Blob:
         """The blob's bytes, unread. A range opens only its own chunks.

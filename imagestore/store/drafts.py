@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, wait
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +15,7 @@ import xxhash
 from bson import ObjectId
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
 from imagestore.core.errors import StoreUnavailable
 from imagestore.core.image import BlobRef
@@ -19,9 +23,12 @@ from imagestore.core.streams import Spool
 from imagestore.store.mongo import Document, Mongo
 
 CHUNK_SIZE = 255 * 1024
-WRITE_BATCH = 16
-BATCH_BYTES = WRITE_BATCH * CHUNK_SIZE
+BATCH_BYTES = 16 * CHUNK_SIZE
 """Up to here a file is small: its chunks are written at once."""
+
+LARGE_BATCH = 8
+ABREAST = 2
+"""Chunks of a large file in one command, and how many of these are under way at once."""
 
 SUM = "xxh3"
 """The field of a chunk that holds its sum."""
@@ -36,8 +43,9 @@ class Draft:
     that a sweep removes, so the two cannot both succeed. A chunk that is the only one is written there.
     """
 
-    def __init__(self, mongo: Mongo, spool: Spool, media_type: str) -> None:
+    def __init__(self, mongo: Mongo, threads: Executor, spool: Spool, media_type: str) -> None:
         self._mongo = mongo
+        self._threads = threads
         self._spool = spool
         self._media_type = media_type
         self._id = ObjectId()
@@ -49,17 +57,33 @@ class Draft:
     def write_ahead(self) -> None:
         """Write the chunks. Raises StoreUnavailable.
 
-        Those of a large file one batch after the other, each confirmed by a majority: no member is to fall
-        behind by a whole upload. A small file's are one batch, which the commit confirms.
+        Those of a large file go in batches, each confirmed by a majority: no member is to fall behind by a
+        whole upload. A small file's are one batch, which the commit confirms.
         """
-        if self._only is not None:
-            return
-        chunks = (
-            self._chunks if self._is_large else self._chunks.with_options(write_concern=WriteConcern(w=1))
-        )
-        for batch in _batches(_chunk_documents(self._id, self._spool), WRITE_BATCH):
-            with self._mongo.writing():
-                chunks.insert_many(batch)
+        if self._only is None:
+            documents = _chunk_documents(self._id, self._spool)
+            if self._is_large:
+                self._write_batches(_batches(documents, LARGE_BATCH))
+            elif self.ref.length:
+                at_once = self._chunks.with_options(write_concern=WriteConcern(w=1))
+                self._insert(at_once, list(documents))
+
+    def _write_batches(self, batches: Iterator[list[Document]]) -> None:
+        """The first chunk, which makes the file one that a sweep must leave, goes in when all others are."""
+        running = deque[Future[None]]()
+        try:
+            for batch in batches:
+                while len(running) >= (1 if batch[-1]["n"] == 0 else ABREAST):
+                    running.popleft().result()
+                running.append(self._threads.submit(copy_context().run, self._insert, self._chunks, batch))
+            while running:
+                running.popleft().result()
+        finally:
+            wait(running)
+
+    def _insert(self, chunks: Collection[Document], batch: list[Document]) -> None:
+        with self._mongo.writing():
+            chunks.insert_many(batch)
 
     def write(self, session: ClientSession) -> None:
         """The file. Raises Swept when not all chunks are there any more."""
