@@ -85,7 +85,7 @@ class Answers:
 
     def __init__(self, tier: Tier, url: str, *, timeout: float, stamp: str) -> None:
         self._tier = tier
-        self._wire = LoopWire(url, timeout, tier.tally)
+        self._wire = LoopWire(url, timeout, tier.tally, tier.wire.sentinels)
         self._stamp = stamp
         self._records: OrderedDict[str, _Record] = OrderedDict()
         self._opened: dict[bytes, tuple[object, int]] = {}

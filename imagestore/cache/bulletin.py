@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from itertools import cycle
 
@@ -36,17 +36,18 @@ class Bulletin:
 
     Messages are sealed, so nobody else's are believed. One that is lost is not told again: a listener that
     was cut off looks at everything anew when it is back, and what a node keeps has an end of its own.
-    Raises ValueError for a `url` as Wire does.
+    Where sentinels watch Redis, it listens to the primary that they name. `tier` is that of the
+    same Redis.
     """
 
     def __init__(self, tier: Tier, generations: Generations, url: str) -> None:
         self._tier = tier
         self._generations = generations
-        urls = [url] if url != "none" else []
+        self._sentinels = tier.wire.sentinels
+        self._urls = [url] if url != "none" and self._sentinels is None else []
         if is_cluster(url):
             parsed = ClusterUrl.parse(url)
-            urls = [parsed.of(seed) for seed in parsed.seeds]
-        self._endpoints = [Endpoint(each) for each in urls]
+            self._urls = [parsed.of(seed) for seed in parsed.seeds]
 
     def touch(self, names: Iterable[str]) -> None:
         """These names have just changed."""
@@ -62,14 +63,26 @@ class Bulletin:
     async def listen(self) -> None:
         """Hear what other nodes publish, until cancelled. In each worker; at once done without a Redis."""
         missed = False
-        for endpoint in cycle(self._endpoints):
+        async for url in self._places():
             with suppress(OSError, RedisError, TypeError, ValueError):
-                await self._attend(endpoint, missed)
+                await self._attend(url, missed)
             missed = True
             await asyncio.sleep(RETRY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - it only spreads load
 
-    async def _attend(self, endpoint: Endpoint, missed: bool) -> None:
+    async def _places(self) -> AsyncIterator[str]:
+        """Where to listen, one place after the other; empty while sentinels have not told."""
+        while self._sentinels is not None:
+            primary = await asyncio.to_thread(self._sentinels.primary, TIMEOUT_SECONDS)
+            yield primary or ""
+        for url in cycle(self._urls):
+            yield url
+
+    def _is_place(self, url: str) -> bool:
+        return self._sentinels is None or self._sentinels.primary() == url
+
+    async def _attend(self, url: str, missed: bool) -> None:
         """Listen there for as long as that goes well. `missed`: messages may have been, before."""
+        endpoint = Endpoint(url, primary=self._sentinels is not None)
         ended = asyncio.Event()
         talk = Talk(TIMEOUT_SECONDS, told_end=lambda *_: ended.set(), heard=self._hear)
         try:
@@ -79,7 +92,7 @@ class Bulletin:
                 return
             if missed:
                 self._generations.doubt_all()
-            while not ended.is_set():
+            while not ended.is_set() and self._is_place(url):
                 await talk.ask(("PING",))
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), PING_SECONDS)

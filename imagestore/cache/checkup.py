@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
@@ -14,7 +14,8 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from imagestore.cache.cluster import owners_from
-from imagestore.core.clusters import Address, ClusterUrl, is_cluster
+from imagestore.cache.sentinels import Look, Sentinels
+from imagestore.core.clusters import Address, ClusterUrl, SentinelUrl, is_cluster, is_sentinel
 
 _LOOK_SECONDS = 2.0
 
@@ -88,7 +89,8 @@ class CacheState:
 
     `unexpiring` counts keys that have no expiry: none of ours. `seconds` is how long the fastest of three
     PINGs took. `replica`: it takes no writes. `clustered`: it is a server of a cluster. `policy` is its
-    maxmemory-policy, which INFO tells where CONFIG is forbidden too; empty if it does not.
+    maxmemory-policy, which INFO tells where CONFIG is forbidden too; empty if it does not. `sentinels`: what
+    they said that named it.
     """
 
     server: str
@@ -102,11 +104,14 @@ class CacheState:
     seconds: float
     clustered: bool = False
     policy: str = ""
+    sentinels: Look | None = None
 
 
 def look_at_cache(url: str) -> tuple[CacheState, ...]:
-    """Ask the servers that the URL leads to, of a cluster those with slots, more patiently than a request
-    does. Raises CacheUnreached, also if any of them cannot be asked."""
+    """Ask the servers that the URL leads to, of a cluster those with slots, of watched ones the primary, more
+    patiently than a request does. Raises CacheUnreached, also if any of them cannot be asked."""
+    if is_sentinel(url):
+        return (_look_at_watched(SentinelUrl.parse(url)),)
     if not is_cluster(url):
         return (_look_at_server(url),)
     cluster = ClusterUrl.parse(url)
@@ -127,6 +132,18 @@ def _primaries(cluster: ClusterUrl) -> list[Address]:
         if found := {server for server in owners or () if server is not None}:
             return sorted(found)
     raise failed
+
+
+def _look_at_watched(url: SentinelUrl) -> CacheState:
+    try:
+        sentinels = Sentinels(url, _LOOK_SECONDS)
+    except ValueError as error:
+        raise CacheUnreached(f"The URL cannot be used: {error}.") from None
+    look = sentinels.look()
+    sentinels.close()
+    if look.primary is None:
+        raise CacheUnreached(" ".join((look.told, *look.silent)))
+    return replace(_look_at_server(url.of(look.primary)), sentinels=look)
 
 
 def _look_at_server(url: str) -> CacheState:

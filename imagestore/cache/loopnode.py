@@ -31,10 +31,11 @@ class LoopNode:
     No answer waits longer than `timeout` seconds for a piece of it, to connect included; then the connection
     is given up, and what waits on it is unreached. The breaker is as that of a Node, but that it takes no
     offence at answers that are late: it may be the loop that stood still. Raises ValueError as Node does.
+    `primary` as Node has it.
     """
 
-    def __init__(self, url: str, timeout: float, tally: Tally) -> None:
-        self._endpoint = Endpoint(url)
+    def __init__(self, url: str, timeout: float, tally: Tally, *, primary: bool = False) -> None:
+        self._endpoint = Endpoint(url, primary=primary)
         self._timeout = timeout
         self._tally = tally
         self._breaker = Breaker(told=lambda is_open: tally.note_breaker(id(self), is_open))

@@ -11,9 +11,9 @@ from typing import Any, cast
 
 from hiredis import HiredisError, Reader, pack_command
 from redis.asyncio import ConnectionPool, SSLConnection, UnixDomainSocketConnection
-from redis.exceptions import AskError, MovedError, ResponseError
+from redis.exceptions import AskError, MovedError, ReadOnlyError, ResponseError
 
-from imagestore.cache.node import Unreached
+from imagestore.cache.node import Unreached, is_primary
 from imagestore.cache.scripts import Command
 
 LONGEST = 10
@@ -25,10 +25,11 @@ _NOTHING = object()
 
 
 class Endpoint:
-    """Where a URL leads, and what is said first there: as redis-py reads URLs."""
+    """Where a URL leads, and what is said first there: as redis-py reads URLs. `primary` as a Node has it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, primary: bool = False) -> None:
         self._pool: Any = ConnectionPool.from_url(url)
+        self._primary = primary
 
     async def connect(self, talk: Talk) -> None:
         """Raises OSError, and RedisError, TypeError or ValueError for options that are none."""
@@ -44,6 +45,8 @@ class Endpoint:
             answer = await talk.ask(command)
             if isinstance(answer, Exception):
                 raise ConnectionError(str(answer))
+        if self._primary and not is_primary(await talk.ask(("INFO", "replication"))):
+            raise ConnectionError("This server is no primary.")
 
 
 def _greeting(at: Any) -> list[Command]:
@@ -201,4 +204,6 @@ def _refusal(text: str) -> ResponseError:
     kind, _, rest = text.partition(" ")
     if kind in ("MOVED", "ASK"):
         return (MovedError if kind == "MOVED" else AskError)(rest)
+    if kind == "READONLY":
+        return ReadOnlyError(rest)
     return ResponseError(text)

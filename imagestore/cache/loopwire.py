@@ -1,4 +1,4 @@
-"""The conversation with Redis from an event loop, one server or a cluster: as a Wire, without a thread."""
+"""The conversation with Redis from an event loop, in each of the ways of a Wire, without a thread."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from imagestore.cache.loopcluster import LoopCluster
 from imagestore.cache.loopnode import LoopNode
 from imagestore.cache.node import Unreached
 from imagestore.cache.scripts import Command
+from imagestore.cache.sentinels import LoopPrimary, Sentinels
 from imagestore.cache.stats import Tally
 from imagestore.core.clusters import ClusterUrl, is_cluster
 
@@ -17,13 +18,18 @@ from imagestore.core.clusters import ClusterUrl, is_cluster
 class LoopWire:
     """Asks Redis from one event loop, which connects when it first asks; see LoopNode. Nothing is raised.
 
-    `url` is as Wire has it (ValueError otherwise), `timeout` in seconds.
+    `url` is as Wire has it (ValueError otherwise), `timeout` in seconds. `sentinels` are those of the Wire,
+    which closes them; until they have told where the primary is, nothing is reached.
     """
 
-    def __init__(self, url: str, timeout: float, tally: Tally) -> None:
+    def __init__(self, url: str, timeout: float, tally: Tally, sentinels: Sentinels | None = None) -> None:
         self._tally = tally
-        self._servers: LoopNode | LoopCluster | None = None
-        if is_cluster(url):
+        self._servers: LoopNode | LoopCluster | LoopPrimary | None = None
+        if sentinels is not None:
+            self._servers = LoopPrimary(
+                sentinels, lambda at: LoopNode(at, timeout, tally, primary=True), tally=tally
+            )
+        elif is_cluster(url):
             parsed = ClusterUrl.parse(url)
             self._servers = LoopCluster(
                 parsed.seeds, lambda server: LoopNode(parsed.of(server), timeout, tally), tally

@@ -9,6 +9,7 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 
@@ -38,10 +39,10 @@ class Node:
 
     Every wait is bounded: as Bounds has it, and 10 ms for a free connection. Nothing is tried twice, since
     redis-py's own retries make one call of a hung server cost seconds. Raises ValueError for a `url` that is
-    no redis://, rediss:// or unix:// URL.
+    no redis://, rediss:// or unix:// URL. `primary`: a replica is not talked to.
     """
 
-    def __init__(self, url: str, bounds: Bounds, tally: Tally) -> None:
+    def __init__(self, url: str, bounds: Bounds, tally: Tally, *, primary: bool = False) -> None:
         self._breaker = Breaker(told=lambda is_open: tally.note_breaker(id(self), is_open))
         self._tally = tally
         self._slow = bounds.timeout * SLOW_SHARE
@@ -56,6 +57,7 @@ class Node:
             # RESP2 and no driver info: a new connection asks nothing before its first command.
             protocol=2,
             driver_info=None,
+            redis_connect_func=_meet_primary if primary else None,
         )
         self._redis: Redis | None = Redis(connection_pool=pool)
 
@@ -126,3 +128,15 @@ class Node:
 
     def _is_slow(self, began: float) -> bool:
         return time.monotonic() - began >= self._slow
+
+
+def is_primary(told: object) -> bool:
+    """Whether that is what a primary answers to INFO replication."""
+    return isinstance(told, bytes) and b"role:master" in told
+
+
+def _meet_primary(connection: Any) -> None:
+    connection.on_connect()
+    connection.send_command("INFO", "replication")
+    if not is_primary(connection.read_response()):
+        raise NotConnected("This server is no primary.")

@@ -1,4 +1,4 @@
-"""The conversation with Redis, one server or a cluster: bounded, counted, nothing raised."""
+"""The conversation with Redis, one server, a cluster or a watched one: bounded, counted, nothing raised."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from imagestore.cache.breaker import State
 from imagestore.cache.cluster import Cluster
 from imagestore.cache.node import Bounds, Node, Unreached
 from imagestore.cache.scripts import Command, Script
+from imagestore.cache.sentinels import Primary, Sentinels
 from imagestore.cache.stats import Tally
-from imagestore.core.clusters import ClusterUrl, is_cluster
+from imagestore.core.clusters import ClusterUrl, SentinelUrl, is_cluster, is_sentinel
 
 SCAN_SIZE = 1000
 SCAN_STEPS = 1_000_000
@@ -23,18 +24,27 @@ class Wire:
     none raised.
 
     Every wait is bounded (see Node and Cluster). Made inside each worker process, used by all its threads.
-    Raises ValueError for a `url` that is no redis://, rediss://, unix://, redis+cluster:// or
-    rediss+cluster:// URL; the URL "none" is a server that is never reached.
+    Raises ValueError for a `url` that is no redis://, rediss:// or unix:// URL, nor the first two with
+    +cluster or +sentinel; the URL "none" is a server that is never reached.
     """
 
     def __init__(self, url: str, bounds: Bounds, tally: Tally) -> None:
         self._tally = tally
-        self._servers: Node | Cluster | None = None
+        self._servers: Node | Cluster | Primary | None = None
+        self.sentinels: Sentinels | None = None
         if is_cluster(url):
             parsed = ClusterUrl.parse(url)
             self._servers = Cluster(
                 parsed.seeds,
                 lambda server: Node(parsed.of(server), bounds, tally),
+                patience=bounds.timeout,
+                tally=tally,
+            )
+        elif is_sentinel(url):
+            self.sentinels = Sentinels(SentinelUrl.parse(url))
+            self._servers = Primary(
+                self.sentinels,
+                lambda at: Node(at, bounds, tally, primary=True),
                 patience=bounds.timeout,
                 tally=tally,
             )
@@ -51,6 +61,8 @@ class Wire:
         match self._servers:
             case Node() as node:
                 return node.state
+            case Primary() as primary if watched := primary.node():
+                return watched.state
             case Cluster() as cluster:
                 states = {node.state for node in cluster.nodes()}
                 return "open" if "open" in states else "half-open" if "half-open" in states else "closed"
@@ -111,12 +123,15 @@ class Wire:
         servers, self._servers = self._servers, None
         if servers is not None:
             servers.close()
+        if self.sentinels is not None:
+            self.sentinels.close()
 
     def _primaries(self, *, insist: bool) -> list[Node]:
         servers = self._servers
         if isinstance(servers, Cluster):
             return servers.primaries(insist=insist)
-        return [] if servers is None else [servers]
+        node = servers.node() if isinstance(servers, Primary) else servers
+        return [] if node is None else [node]
 
 
 def is_wrong_type(answer: object) -> bool:

@@ -13,7 +13,7 @@ from imagestore.cli.checks.report import Entry, Level, Place, examine
 from imagestore.cli.notes import Notes
 from imagestore.cli.statuses import FAILED
 from imagestore.cli.terminal import print_json, printable
-from imagestore.core.logs import Redactor, password_of
+from imagestore.core.logs import Redactor, passwords_of
 from imagestore.settings import Settings
 from imagestore.settings.variables import PREFIX, InvalidSetting
 
@@ -67,7 +67,7 @@ def _load(environment: Mapping[str, str]) -> tuple[Settings, tuple[str, ...]]:
 def _secrets(place: Place) -> Iterable[str]:
     settings, noted = place.settings, place.notes.service()
     yield from (settings.secret_key, settings.admin_secret, settings.access_secret)
-    yield from map(password_of, (settings.mongo_url, settings.redis_url))
+    yield from (*passwords_of(settings.mongo_url), *passwords_of(settings.redis_url))
     if noted is not None:
         yield noted.secret
 

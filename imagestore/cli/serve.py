@@ -19,7 +19,7 @@ from imagestore.access.credentials import Secrets, make_access_key
 from imagestore.cli.greeting import Greeting
 from imagestore.cli.notes import Notes, Service
 from imagestore.cli.terminal import Failure
-from imagestore.core.logs import password_of, set_up_logging
+from imagestore.core.logs import passwords_of, set_up_logging
 from imagestore.core.metrics_files import MetricsFolder
 from imagestore.core.traces import secrets_in
 from imagestore.embedded import Embedded, EmbeddedError
@@ -71,7 +71,7 @@ def set_up_log(settings: Settings, *made: str) -> None:
             settings.purge_hook,
             settings.purge_hook_token,
             *(value for _, value in settings.purge_hook_headers.fields),
-            *map(password_of, urls),
+            *(password for url in urls for password in passwords_of(url)),
             *secrets_in(os.environ),
             *made,
         ],

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import SplitResult, urlsplit
 
-from imagestore.core.clusters import ClusterUrl, is_cluster
+from imagestore.core.clusters import ClusterUrl, SentinelUrl, is_cluster, is_sentinel
 
 
 def integer(low: int, high: int) -> Callable[[str], int]:
@@ -59,10 +59,13 @@ def mongo_url(value: str) -> str:
 def redis_url(value: str) -> str:
     if is_cluster(value):
         ClusterUrl.parse(value)
+    elif is_sentinel(value):
+        SentinelUrl.parse(value)
     elif value != "none" and _split(value).scheme not in ("redis", "rediss", "unix"):
         raise ValueError(
             "wants a URL such as redis://cache.example.com:6379/0, of a cluster "
-            "redis+cluster://one.example.com:6379,two.example.com:6379, or none"
+            "redis+cluster://one.example.com:6379,two.example.com:6379, by sentinels "
+            "redis+sentinel://one.example.com:26379,two.example.com:26379/mymaster, or none"
         )
     return value
 

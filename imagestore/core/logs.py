@@ -6,12 +6,12 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 Form = Literal["text", "json"]
 
@@ -88,9 +88,14 @@ class Redactor:
         return text
 
 
-def password_of(url: str) -> str:
-    """The password within a URL, percent-encoded as it stands there; empty if there is none."""
-    return urlsplit(url).password or ""
+def passwords_of(url: str) -> Iterator[str]:
+    """The passwords within a URL, percent-encoded as they stand there: before its hosts, and of sentinels."""
+    place, _, options = url.partition("://")[2].partition("?")
+    yield place.partition("/")[0].rpartition("@")[0].partition(":")[2]
+    for option in options.partition("#")[0].split("&"):
+        name, _, value = option.partition("=")
+        if name.endswith("password"):
+            yield value
 
 
 class _Lines(logging.Formatter):

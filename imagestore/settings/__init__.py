@@ -133,8 +133,9 @@ class Settings:
         "cache",
         "",
         redis_url,
-        "Redis to use; a Redis Cluster is `redis+cluster://HOST:PORT,HOST:PORT`. Empty: a private embedded "
-        "redis-server. `none` runs without a cache.",
+        "Redis to use; a Redis Cluster is `redis+cluster://HOST:PORT,HOST:PORT`, what Redis Sentinel watches "
+        "`redis+sentinel://HOST:PORT,HOST:PORT/NAME`. Empty: a private embedded redis-server. `none` runs "
+        "without a cache.",
         secret=True,
     )
     redis_timeout: float = setting(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from imagestore.cache.checkup import RECOMMENDED, CacheState
+from imagestore.cache.sentinels import Look
 from imagestore.cli.checks import (
     SUBJECTS,
     configuration,
@@ -30,6 +31,7 @@ from imagestore.cli.checks.installation import Installation, Server
 from imagestore.cli.checks.report import Finding, Level, Place, Subject, Unseen, examine, ok, warning
 from imagestore.cli.checks.running_service import ServiceState
 from imagestore.cli.notes import Notes
+from imagestore.core.clusters import Address
 from imagestore.imaging.formats import FORMATS
 from imagestore.settings import Settings
 from imagestore.store.checkup import Member, StoreState
@@ -121,6 +123,7 @@ def members(*states: str, behind: float | None = 0.0) -> tuple[Member, ...]:
     )
 
 
+WATCHED = Look("pictures", Address("cache", 6379), 3, ())
 Check = Callable[[Any], Iterator[Finding]]
 NOTHING, OK, WARNING, PROBLEM = "", "ok", "warning", "problem"
 CASES: list[tuple[Check, Any, str, str]] = [
@@ -167,6 +170,9 @@ CASES: list[tuple[Check, Any, str, str]] = [
     (redis.clustering, cache(), NOTHING, ""),
     (redis.clustering, redis.Caches((replace(CACHE, clustered=True),) * 3, 0.05), NOTHING, ""),
     (redis.clustering, cache(clustered=True), PROBLEM, "one server of a cluster"),
+    (redis.sentinels, cache(), NOTHING, ""),
+    (redis.sentinels, cache(sentinels=WATCHED), OK, "cache:6379 as the primary of pictures. 3 of 3 answer."),
+    (redis.sentinels, cache(sentinels=replace(WATCHED, silent=("a:1: away",))), WARNING, "3 of 4 answer. a:1"),
     (redis.eviction, cache(policy="volatile-ttl"), OK, "expiries by frequency, cost and size decide"),
     (redis.eviction, cache(), OK, "volatile-ttl is assumed"),
     (redis.eviction, cache(policy="allkeys-lfu"), OK, "it decides itself (eviction: server)."),

@@ -19,6 +19,7 @@ from imagestore.embedded.replica_set import start_replica_set
 from imagestore.store.checkup import look_at_store
 from imagestore.store.mongo import Mongo
 from tests.cli.conftest import run_alone
+from tests.redis_sentinel import NAME, running_watched
 from tests.service import Service, await_that
 
 
@@ -243,3 +244,18 @@ def test_every_server_of_a_cluster_is_looked_at(tmp_path: Path, cluster_url: str
     assert "clustering" not in levels(found["Redis"])
     _, found = examine(data=tmp_path, redis_url=f"redis://{servers[0]}")
     assert levels(found["Redis"])["clustering"] == "problem"
+
+
+def test_what_sentinels_say_is_told(tmp_path: Path) -> None:
+    with running_watched(tmp_path / "watched", servers=1) as watched:
+        _, found = examine(data=tmp_path, redis_url=watched.url)
+        assert levels(found["Redis"])["sentinels"] == "ok"
+        watched.kill(watched.sentinels[1])
+        _, found = examine(data=tmp_path, redis_url=watched.url)
+        [(level, told)] = [(level, what) for check, level, what in found["Redis"] if check == "sentinels"]
+        assert level == "warning"
+        port = watched.servers[0].port
+        assert f"name 127.0.0.1:{port} as the primary of {NAME}. 2 of 3 answer. 127.0.0.1:" in told
+        _, found = examine(data=tmp_path, redis_url=watched.url.replace(NAME, "nobody"))
+        assert [level for _, level, _ in found["Redis"]] == ["problem"]
+        assert "knows a primary of the name nobody" in found["Redis"][0][2]

@@ -15,14 +15,21 @@ from imagestore.cache.flight import Flights
 from imagestore.cache.tier import Tier
 from imagestore.cache.values import Alias
 from imagestore.embedded import start_redis
+from tests.redis_sentinel import Watched, running_watched
 
-UP = ["up", "cluster"]
+UP = ["up", "cluster", "watched"]
 STATES = [*UP, "down", "hung", "cluster down", "off"]
 
 
 @pytest.fixture(params=STATES)
 def state(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with running_watched(tmp_path_factory.mktemp("watched"), servers=1, sentinels=1) as running:
+        yield running
 
 
 @pytest.fixture
@@ -33,6 +40,11 @@ def tier(state: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
         yield tier
     elif state == "cluster":
         tier = Tier(request.getfixturevalue("cluster_url"), timeout=5.0, **options)
+        yield tier
+    elif state == "watched":
+        watched: Watched = request.getfixturevalue("watched")
+        watched.tell(watched.servers[0], "FLUSHALL")
+        tier = Tier(watched.url, timeout=5.0, **options)
         yield tier
     elif state in ("down", "cluster down"):
         with socket.socket() as unheard:  # bound, so that nobody else gets the port, but not listening

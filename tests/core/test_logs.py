@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from imagestore.core.logs import HIDDEN, REQUEST, Redactor, RequestNote, password_of, set_up_logging
+from imagestore.core.logs import HIDDEN, REQUEST, Redactor, RequestNote, passwords_of, set_up_logging
 
 pytestmark = pytest.mark.quick
 
@@ -148,6 +148,14 @@ def test_messages_fields_paths_and_tracebacks_are_hidden(
     assert said.count(HIDDEN) >= 4
 
 
-def test_the_password_of_a_url() -> None:
-    assert password_of("mongodb://me:p%40ss@db/") == "p%40ss"
-    assert password_of("mongodb://db/") == password_of("none") == password_of("") == ""
+def test_the_passwords_of_a_url() -> None:
+    for url, passwords in (
+        ("mongodb://me:p%40ss@db/", {"p%40ss"}),
+        ("mongodb://me:p%40ss@db?x=a@b:c/", {"p%40ss"}),
+        ("redis+cluster://:pass@[::1]:7,[fd00::2]:8", {"pass"}),
+        ("redis+sentinel://u:pass@a,b/name?sentinel_username=u&sentinel_password=own", {"pass", "own"}),
+        ("mongodb://db/", set()),
+        ("none", set()),
+        ("", set()),
+    ):
+        assert {*passwords_of(url)} - {""} == passwords

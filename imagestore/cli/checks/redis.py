@@ -59,7 +59,8 @@ def role(seen: Caches) -> Iterator[Finding]:
     for state in seen.servers:
         if state.replica:
             told = f"{seen.named(state)}It is a replica, which takes no writes."
-            yield problem(told, "Name the primary in IMAGESTORE_REDIS_URL.")
+            advice = "Name the primary in IMAGESTORE_REDIS_URL."
+            yield problem(told, "See why the sentinels name it." if state.sentinels else advice)
 
 
 def clustering(seen: Caches) -> Iterator[Finding]:
@@ -68,6 +69,19 @@ def clustering(seen: Caches) -> Iterator[Finding]:
         yield problem(
             told, "Begin IMAGESTORE_REDIS_URL with redis+cluster:// and name several of its servers."
         )
+
+
+def sentinels(seen: Caches) -> Iterator[Finding]:
+    look = seen.servers[0].sentinels
+    if look is None:
+        return
+    told = f"{look.told} {look.answered} of {look.answered + len(look.silent)} answer."
+    if look.silent:
+        yield warning(
+            " ".join((told, *look.silent)), "See that they run and that IMAGESTORE_REDIS_URL is right."
+        )
+    else:
+        yield ok(told)
 
 
 def eviction(seen: Caches) -> Iterator[Finding]:
@@ -123,4 +137,6 @@ def speed(seen: Caches) -> Iterator[Finding]:
             yield warning(told, "Bring Redis nearer, or raise IMAGESTORE_REDIS_TIMEOUT.")
 
 
-REDIS = Subject("Redis", look, (version, role, clustering, eviction, recommendations, other_keys, speed))
+REDIS = Subject(
+    "Redis", look, (version, role, clustering, sentinels, eviction, recommendations, other_keys, speed)
+)
