@@ -114,7 +114,8 @@ class Sentinels:
                 self._primary = self._url.of(look.primary)
             if look.told != told:
                 told = look.told
-                log.log(logging.INFO if look.primary else logging.WARNING, "%s", ascii(told)[1:-1])
+                whole = " ".join((told, *look.silent))
+                log.log(logging.INFO if look.primary else logging.WARNING, "%s", ascii(whole)[1:-1])
             self._looked.set()
             self._closing.wait(LOOK_SECONDS)
         self._hang_up()

@@ -172,7 +172,7 @@ CASES: list[tuple[Check, Any, str, str]] = [
     (redis.clustering, cache(clustered=True), PROBLEM, "one server of a cluster"),
     (redis.sentinels, cache(), NOTHING, ""),
     (redis.sentinels, cache(sentinels=WATCHED), OK, "cache:6379 as the primary of pictures. 3 of 3 answer."),
-    (redis.sentinels, cache(sentinels=replace(WATCHED, silent=("a:1: away",))), WARNING, "3 of 4 answer. a:1"),
+    (redis.sentinels, cache(sentinels=replace(WATCHED, silent=("a:1: away",))), WARNING, "3 of 4 answer."),
     (redis.eviction, cache(policy="volatile-ttl"), OK, "expiries by frequency, cost and size decide"),
     (redis.eviction, cache(), OK, "volatile-ttl is assumed"),
     (redis.eviction, cache(policy="allkeys-lfu"), OK, "it decides itself (eviction: server)."),
