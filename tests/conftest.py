@@ -12,6 +12,7 @@ from pymongo import MongoClient
 from redis import Redis
 
 from imagestore.embedded import Server, start_mongod, start_redis
+from tests.database import KeptDatabase
 from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook of every test
 from tests.redis_cluster import RedisCluster, running_cluster
 from tests.service import PATIENCE, PATIENT_REDIS, Service, running_service
@@ -47,6 +48,18 @@ def mongo_database(mongo: Server) -> Iterator[str]:
     yield name
     with MongoClient(mongo.url) as client:
         client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def kept_database(mongo: Server) -> KeptDatabase:
+    return KeptDatabase(mongo.url)
+
+
+@pytest.fixture
+def indexed_database(kept_database: KeptDatabase) -> Iterator[str]:
+    """The name of a database that is empty but for the service's indexes, for tests that would build them."""
+    yield kept_database.ready()
+    kept_database.clear()
 
 
 @pytest.fixture

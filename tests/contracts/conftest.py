@@ -78,7 +78,7 @@ def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == "mongomock":
         monkeypatch.setattr(driver, "MongoClient", MockedClient)
     else:
-        url, name = request.getfixturevalue("mongo").url, request.getfixturevalue("mongo_database")
+        url, name = request.getfixturevalue("mongo").url, request.getfixturevalue("indexed_database")
     opened = Mongo(url, name, write_timeout=60, read_timeout=60)
     opened.ensure_indexes()
     yield opened

@@ -90,7 +90,7 @@ def round_trips(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.fixture
 def open_house(
     mongo: Server,
-    mongo_database: str,
+    indexed_database: str,
     redis_url: str,
     tmp_path: Path,
     commands: Commands,
@@ -105,7 +105,7 @@ def open_house(
                 "secret_key": "a server key for tests",
                 "admin_key": "ADMIN",
                 "mongo_url": mongo.url,
-                "mongo_database": mongo_database,
+                "mongo_database": indexed_database,
                 "redis_url": redis_url,
                 "redis_timeout": 5.0,
                 "store_timeout": 60.0,
@@ -132,9 +132,9 @@ def house(open_house: Callable[..., House]) -> House:
 
 
 @pytest.fixture
-def stored(mongo: Server, mongo_database: str) -> Iterator[Stored]:
+def stored(mongo: Server, indexed_database: str) -> Iterator[Stored]:
     """A store with its indexes and nothing else."""
-    with opened_store(mongo.url, mongo_database) as opened:
+    with opened_store(mongo.url, indexed_database) as opened:
         yield opened
 
 

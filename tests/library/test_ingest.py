@@ -201,11 +201,11 @@ MIDWAY: list[dict[str, Any]] = [
 @pytest.mark.parametrize("there", [False, True], ids=["new key", "known key"])
 @pytest.mark.parametrize("fault", MIDWAY, ids=lambda fault: fault.get("collection", "commit"))
 def test_a_version_is_seen_once_it_is_its_images_newest_and_a_retry_makes_no_second(
-    mongo: Server, mongo_database: str, house: House, fault: dict[str, Any], there: bool
+    mongo: Server, indexed_database: str, house: House, fault: dict[str, Any], there: bool
 ) -> None:
     fault = dict(fault)
     if collection := fault.pop("collection", None):
-        fault["namespace"] = f"{mongo_database}.{collection}"
+        fault["namespace"] = f"{indexed_database}.{collection}"
     documents = house.services.ingest._documents
     before = [house.put("a", picture(1)).version] if there else []
     image = documents.find_image(BUCKET, "a")

@@ -39,7 +39,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def open_node(
-    mongo, mongo_database: str, metrics: Metrics, tmp_path: Path
+    mongo, indexed_database: str, metrics: Metrics, tmp_path: Path
 ) -> Iterator[Callable[..., Rounds]]:
     """The upkeep of one node, all on the same database. Nothing is young, and it goes fast."""
     with ExitStack() as closing:
@@ -48,7 +48,7 @@ def open_node(
             given = {"upkeep_grace": 0.0, "upkeep_rate": 10**9, "upkeep_read_bytes": 10**12, **options}
             settings = Settings(
                 mongo_url=mongo.url,
-                mongo_database=mongo_database,
+                mongo_database=indexed_database,
                 redis_url="none",
                 secret_key="a server key of the test",
                 data=tmp_path,

@@ -25,14 +25,14 @@ def commands() -> Commands:
 
 @pytest.fixture
 def open_mongo(
-    mongo: Server, mongo_database: str, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    mongo: Server, indexed_database: str, commands: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[OpenMongo]:
     """Opens the test's database. Deadlines are long, so that a busy machine makes no difference."""
     monkeypatch.setattr(driver, "MongoClient", partial(MongoClient, event_listeners=[commands]))
     with ExitStack() as closing:
 
         def make(*, url: str = mongo.url, write_timeout: float = 60, read_timeout: float = 60) -> Mongo:
-            opened = Mongo(url, mongo_database, write_timeout=write_timeout, read_timeout=read_timeout)
+            opened = Mongo(url, indexed_database, write_timeout=write_timeout, read_timeout=read_timeout)
             closing.callback(opened.close)
             return opened
 

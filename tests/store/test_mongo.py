@@ -25,6 +25,12 @@ from tests.store.samples import BUCKET, add, blob, facts, put, read
 # Indexes
 
 
+@pytest.fixture
+def indexed_database(mongo_database: str) -> str:
+    """One in which all indexes are still to be built."""
+    return mongo_database
+
+
 def test_a_fresh_database_lacks_every_index_and_then_none(open_mongo: OpenMongo) -> None:
     opened = open_mongo()
     assert len(opened.missing_indexes()) == sum(map(len, INDEXES.values()))
