@@ -38,8 +38,8 @@ class Action(Enum):
     PUT_OBJECT = ("s3:PutObject", "write", "WRITE", "object")
     DELETE_OBJECT = ("s3:DeleteObject", "write", "WRITE", "object")
     DELETE_OBJECT_VERSION = ("s3:DeleteObjectVersion", "write", None, "object")
-    ABORT_MULTIPART_UPLOAD = ("s3:AbortMultipartUpload", "write", "WRITE", "object")
-    LIST_MULTIPART_UPLOAD_PARTS = ("s3:ListMultipartUploadParts", "write", "WRITE", "object")
+    ABORT_MULTIPART_UPLOAD = ("s3:AbortMultipartUpload", "write", None, "object")
+    LIST_MULTIPART_UPLOAD_PARTS = ("s3:ListMultipartUploadParts", "write", None, "object")
 
     LIST_BUCKET = ("s3:ListBucket", "read", "READ", "bucket")
     LIST_BUCKET_VERSIONS = ("s3:ListBucketVersions", "read", "READ", "bucket")

@@ -46,9 +46,6 @@ _OF_POLICIES = frozenset({Action.GET_BUCKET_POLICY, Action.PUT_BUCKET_POLICY, Ac
 """What a policy can neither take from who owns its bucket, lest nobody can undo it, nor give to others."""
 
 _BY_LISTS_ALONE = frozenset({"READ", "WRITE"})
-_ALWAYS_OWN = frozenset(
-    {Action.DELETE_OBJECT, Action.ABORT_MULTIPART_UPLOAD, Action.LIST_MULTIPART_UPLOAD_PARTS}
-)
 
 _SHUT = Policy((Statement("Deny", ("*",), ("*",), ("*",)),))
 """In place of a policy that cannot be read."""
@@ -215,7 +212,7 @@ def _owns(principal: Principal, action: Action, bucket: Bucket, attributes: Attr
     if principal.owner != holder:
         return principal.owner == bucket.owner and action.permission is None
     # Owners can take from themselves, by a list, what lists give; but never the list.
-    listed = action.permission in _BY_LISTS_ALONE and action not in _ALWAYS_OWN
+    listed = action.permission in _BY_LISTS_ALONE and action is not Action.DELETE_OBJECT
     return not listed or not takes_acls(bucket)
 
 

@@ -19,7 +19,10 @@ MOST_PARTS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """An upload in parts. With an `algorithm` each part has that checksum, and the whole one by its type."""
+    """An upload in parts. With an `algorithm` each part has that checksum, and the whole one by its type.
+
+    `initiator` is the owner whose credential began it; None where nobody noted that.
+    """
 
     upload_id: str
     bucket: str
@@ -28,6 +31,7 @@ class Open:
     attributes: Attributes
     algorithm: str | None = None
     checksum_type: ChecksumType | None = None
+    initiator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

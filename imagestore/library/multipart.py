@@ -39,6 +39,7 @@ class Multipart:
         *,
         algorithm: str | None = None,
         checksum_type: ChecksumType | None = None,
+        initiator: str | None = None,
     ) -> Open:
         """Raises InvalidKey, InvalidParameter and BucketNotFound."""
         found, _ = self._stock.documents.find_with_bucket(bucket, check_object_key(key))
@@ -47,7 +48,7 @@ class Multipart:
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)  # as BSON keeps it
         told = check_attributes(attributes)
-        upload = Open(make_upload_id(), bucket, key, now, told, algorithm, checksum_type)
+        upload = Open(make_upload_id(), bucket, key, now, told, algorithm, checksum_type, initiator)
         self._stock.partwise.begin(upload)
         return upload
 
@@ -57,6 +58,11 @@ class Multipart:
         if found is None or found[1] is not None:
             raise UploadNotFound(f"There is no open upload {upload_id[:80]!r} of {key[:80]!r}.")
         return found[0]
+
+    def seek(self, bucket: str, key: str, upload_id: str) -> Open | None:
+        """An upload, be it open or ended."""
+        found = self._stock.partwise.find(bucket, key, upload_id)
+        return found[0] if found is not None else None
 
     def part(
         self,

@@ -55,6 +55,7 @@ class Partwise:
                     "object": object_fields(upload.attributes),
                     "algorithm": upload.algorithm,
                     "checksum_type": upload.checksum_type,
+                    "initiator": upload.initiator,
                 }
             )
 
@@ -223,6 +224,7 @@ def _read_open(document: Document) -> Open:
         attributes=read_attributes(document["object"]),
         algorithm=document["algorithm"],
         checksum_type=document["checksum_type"],
+        initiator=document.get("initiator"),
     )
 
 

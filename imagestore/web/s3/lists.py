@@ -202,7 +202,7 @@ def _upload(upload: Open, asked: Asked) -> Child:
     children: list[Child] = [
         ("Key", asked.write(upload.key)),
         ("UploadId", upload.upload_id),
-        owner_element(owner, "Initiator"),
+        owner_element(upload.initiator or owner, "Initiator"),
         owner_element(owner),
         ("StorageClass", "STANDARD"),
         ("Initiated", stamp(upload.begun)),

@@ -28,6 +28,7 @@ from imagestore.web.s3.call import Call, open_body, read_document
 from imagestore.web.s3.copies import open_source, read_range, told_of_source
 from imagestore.web.s3.errors import S3Error, of_ours
 from imagestore.web.s3.expiry import abort_headers
+from imagestore.web.s3.initiators import open_for, open_to_add, require_initiator
 from imagestore.web.s3.payload import checks_of, read_size
 from imagestore.web.s3.permissions import owner_element
 from imagestore.web.s3.puts import (
@@ -52,9 +53,17 @@ def create_upload(call: Call) -> Response:
     check_key(call.key)
     refuse_unoffered(call)
     bucket = open_bucket(call, "s3:PutObject")
+    if call.owner is None:
+        message = "Anonymous users cannot initiate multipart uploads.  Please authenticate."
+        raise S3Error("AccessDenied", message)
     algorithm, kind = _checksum(call)
     upload = call.services.multipart.begin(
-        bucket.name, call.key, read_attributes(call, bucket), algorithm=algorithm, checksum_type=kind
+        bucket.name,
+        call.key,
+        read_attributes(call, bucket),
+        algorithm=algorithm,
+        checksum_type=kind,
+        initiator=call.owner,
     )
     headers = {"x-amz-checksum-algorithm": CHECKSUM_NAMES[algorithm]} if algorithm else {}
     if upload.checksum_type:
@@ -78,11 +87,6 @@ def _checksum(call: Call) -> tuple[str | None, ChecksumType | None]:
     return algorithm, None
 
 
-def _open(call: Call, action: str) -> tuple[Bucket, Open]:
-    bucket = open_bucket(call, action)
-    return bucket, call.services.multipart.find(bucket.name, call.key, call.text("uploadId"))
-
-
 def _number(call: Call) -> int:
     given = call.text("partNumber")
     if not (given.isascii() and given.isdigit() and len(given) < 9 and 1 <= int(given) <= MOST_PARTS):
@@ -95,7 +99,7 @@ def upload_part(call: Call) -> Response:
     refuse_unoffered(call)
     check_length(call)
     number = _number(call)
-    _, upload = _open(call, "s3:PutObject")
+    upload = open_to_add(call)
     payload = open_body(call)
     checks = checks_of(call.headers, payload)
     _check_algorithm(upload, checks.algorithms)
@@ -115,7 +119,7 @@ def _check_algorithm(upload: Open, sent: tuple[str, ...]) -> None:
 
 def copy_part(call: Call) -> Response:
     number = _number(call)
-    _, upload = _open(call, "s3:PutObject")
+    upload = open_to_add(call)
     source_bucket, source = open_source(call)
     part = call.services.multipart.copy_part(upload, number, source, *read_range(call, source))
     children: list[Child] = [("LastModified", stamp(part.modified)), ("ETag", quoted(part.etag))]
@@ -128,7 +132,7 @@ def _sums(part: Part) -> list[Child]:
 
 
 def list_parts(call: Call) -> Response:
-    bucket, upload = _open(call, "s3:ListMultipartUploadParts")
+    bucket, upload = open_for(call, "s3:ListMultipartUploadParts")
     after = call.number("part-number-marker", 0, most=2**31)
     limit = call.number("max-parts", MOST_LISTED, most=MOST_LISTED)
     parts, more = call.services.multipart.parts(upload, after=after, limit=limit)
@@ -137,7 +141,7 @@ def list_parts(call: Call) -> Response:
         ("Bucket", bucket.name),
         ("Key", call.key),
         ("UploadId", upload.upload_id),
-        owner_element(owner, "Initiator"),
+        owner_element(upload.initiator or owner, "Initiator"),
         owner_element(owner),
         ("StorageClass", "STANDARD"),
         ("PartNumberMarker", after),
@@ -164,7 +168,7 @@ def _part(part: Part) -> list[Child]:
 
 
 def abort_upload(call: Call) -> Response:
-    _, upload = _open(call, "s3:AbortMultipartUpload")
+    _, upload = open_for(call, "s3:AbortMultipartUpload")
     call.services.multipart.give_up(upload)
     return empty(204)
 
@@ -173,6 +177,9 @@ def complete_upload(call: Call) -> Response:
     """What can be refused at once is refused with its status; what fails later stands in a 200, as AWS has
     it: its head has gone by then, so that nobody takes the silence for an end."""
     bucket = open_bucket(call, "s3:PutObject")
+    upload = call.services.multipart.seek(bucket.name, call.key, call.text("uploadId"))
+    if upload is not None:
+        require_initiator(call, bucket, upload)
     told = _read_parts(parse(read_document(call), "CompleteMultipartUpload"))
     size = read_size(call.headers, "x-amz-mp-object-size")
     completion = call.services.multipart.completion(

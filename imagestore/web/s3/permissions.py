@@ -17,6 +17,8 @@ from imagestore.web.s3.call import Call
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.xml import Child
 
+EXPECTED_OWNER = "x-amz-expected-bucket-owner"
+
 _ACTIONS = {action.id: action for action in Action}
 
 
@@ -33,7 +35,7 @@ def require(
     request's unless it is given, and so are the circumstances. Raises S3Error AccessDenied, also where the
     bucket is not whose the sender expects (AWS, "Verifying bucket ownership with bucket owner condition")."""
     if bucket.name == call.bucket:
-        check_expected_owner(call, bucket, "x-amz-expected-bucket-owner")
+        check_expected_owner(call, bucket, EXPECTED_OWNER)
     wanted = _ACTIONS[action]
     named = key or (version.key if version is not None else call.key)
     attributes = version.object if version is not None else None
@@ -45,9 +47,13 @@ def require(
 def refuse_denied(call: Call, action: str, bucket: Bucket, asked: Circumstances | None = None) -> None:
     """Of what is done along with a write: who writes may do it, since the object will be theirs, unless the
     bucket's policy denies it. Raises S3Error AccessDenied."""
-    where = (_ACTIONS[action], bucket, asked or circumstances_of(call), call.key)
-    if rule(call.principal, *where) is Ruling.DENIED:
+    if ruling_of(call, action, bucket, asked) is Ruling.DENIED:
         raise denied()
+
+
+def ruling_of(call: Call, action: str, bucket: Bucket, asked: Circumstances | None = None) -> Ruling:
+    """What decides whether the sender may do that with the key of the request."""
+    return rule(call.principal, _ACTIONS[action], bucket, asked or circumstances_of(call), call.key)
 
 
 def check_expected_owner(call: Call, bucket: Bucket, header: str) -> None:
