@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What breaks members of the site also depends on their elections, which a busy machine holds up."""
     for item in items:
         if isinstance(item, pytest.Function) and "site" in item.fixturenames:
-            item.add_marker("alone")
+            item.add_marker("timed")
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,9 @@ REFUSED: dict[str, Any] = {"errorCode": 2}
 """BadValue: an error that no driver tries again. Not for a commit: its transaction would be left open until
 its lifetime ends, where a real refusal ends it."""
 
-UPLOAD_COMMANDS = {"findAndModify": 4, "find": 3, "aggregate": 4, "insert": 4, "update": 4}
-"""How many of each are refused, one by one. The fourth `find` of an upload is behind its commit, where a
-failure leaves the outcome unknown."""
+UPLOAD_COMMANDS = {"findAndModify": 4, "aggregate": 4, "insert": 4, "update": 4}
+"""How many of each are refused, one by one. No `find`: the only one of an upload is behind its commit, where
+a failure leaves the outcome unknown."""
 
 DELETE_COMMANDS = ("findAndModify", "find", "delete")
 COMMIT = "commitTransaction"

@@ -34,7 +34,7 @@ SECONDS = 1.0
 ROOM = 5.0
 """Seconds that a loaded machine may add."""
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.timed
 
 
 @pytest.fixture(scope="module")

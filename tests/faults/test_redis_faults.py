@@ -43,7 +43,7 @@ BREAKERS = 2
 ROOM = 0.1 if LONG else 1.0
 """Seconds that a loaded machine may add to a bound on time: of few answers, the 99th percentile is one."""
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(180 + 4 * SECONDS)]
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(180 + 4 * SECONDS)]
 
 
 @dataclass

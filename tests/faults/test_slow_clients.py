@@ -47,7 +47,7 @@ ROOM = 0.02 if LONG else 1.0
 EARLY, LATE = 1.0, 4.0
 """Seconds by which a loaded machine may be wrong about a closing; slow clients look once a second."""
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(180 + 4 * SECONDS)]
+pytestmark = [pytest.mark.timed, pytest.mark.timeout(180 + 4 * SECONDS)]
 
 
 @pytest.fixture(scope="module")
