@@ -52,6 +52,7 @@ from imagestore.library.sources import Sources
 from imagestore.library.surveyor import Surveyor
 from imagestore.library.sweep import Sweep
 from imagestore.library.transformations import NamedTransformations
+from imagestore.library.warmrenditions import RenditionWarmup
 from imagestore.library.warmup import Warmup
 from imagestore.library.webhook import Webhook
 from imagestore.settings import Settings
@@ -123,6 +124,7 @@ class Services:
         self.listing = Listing(Listings(self.mongo))
         self.rate_limits = _rate_limits(settings, self.tier, self.metrics)
         self.warmup = Warmup(documents, self.fetch, self.tier, aliases)
+        self.rendition_warmup = RenditionWarmup(self.fetch, self.plans, self.renderer, self.tier)
 
     def open_answers(self) -> Answers:
         """Whole answers in Redis, for an event loop, in which whoever opens them closes them."""

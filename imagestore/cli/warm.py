@@ -139,7 +139,18 @@ def _wishes(options: Options, log: str) -> Wishes:
 
 
 def _nothing() -> Warmed:
-    return Warmed(asked=0, before=0, after=0, loaded=0, bytes=0, missing=[], too_large=[], damaged=[])
+    return Warmed(
+        asked=0,
+        before=0,
+        after=0,
+        loaded=0,
+        bytes=0,
+        missing=[],
+        too_large=[],
+        damaged=[],
+        refused={},
+        left=[],
+    )
 
 
 def _add(total: Warmed, part: Warmed) -> None:

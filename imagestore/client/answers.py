@@ -74,7 +74,8 @@ class IssuedCredential(CredentialInfo):
 
 
 class Warmed(TypedDict):
-    """What a warm-up did: `before` and `after` count the images whose bytes Redis had."""
+    """What a warm-up did: `before` and `after` count the images whose bytes Redis had; `refused` tells which
+    renditions cannot be made, and why, `left` which there was no time or room for."""
 
     asked: int
     before: int
@@ -84,6 +85,8 @@ class Warmed(TypedDict):
     missing: list[str]
     too_large: list[str]
     damaged: list[str]
+    refused: dict[str, str]
+    left: list[str]
 
 
 class Purged(TypedDict):

@@ -35,9 +35,19 @@ class CacheCalls:
         found = self._call("GET", f"{parts.path}?{query}", again=True, headers=headers)
         return cast(Explanation, found)
 
-    def warm(self, bucket: str, keys: Iterable[str]) -> Warmed:
-        """Load the originals of up to 100 keys into Redis."""
-        asked = {"bucket": bucket, "keys": list(keys)}
+    def warm(
+        self,
+        bucket: str,
+        keys: Iterable[str],
+        transformations: Iterable[str] | None = None,
+        *,
+        accept: str = "",
+    ) -> Warmed:
+        """Load the originals of up to 100 keys into Redis; with transformations, as in URLs, their renditions
+        instead, up to 100 in all. `accept` is what clients will say that they accept, for `f_auto`."""
+        asked: dict[str, object] = {"bucket": bucket, "keys": list(keys)}
+        if transformations is not None:
+            asked |= {"transformations": list(transformations), "accept": accept}
         return cast(Warmed, self._call("POST", "/v1/cache/warm", again=True, json=asked))
 
     def purge(

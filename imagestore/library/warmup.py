@@ -15,7 +15,10 @@ from imagestore.store.documents import Documents
 
 @dataclass(slots=True)
 class Warmed:
-    """What a warm-up did. `before` and `after` count the images whose bytes Redis had."""
+    """What a warm-up did. `before` and `after` count the images whose bytes Redis had.
+
+    `refused` tells what cannot be made, and why; `left` was not, for want of time or room.
+    """
 
     asked: int = 0
     before: int = 0
@@ -25,6 +28,8 @@ class Warmed:
     missing: list[str] = field(default_factory=list)
     too_large: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
 
 
 class Warmup:

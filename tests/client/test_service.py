@@ -173,6 +173,8 @@ def test_warming_loads_what_is_there(client: Client, service: Service, bucket: s
     client.upload(bucket, PICTURE, "a")
     warmed = client.warm(bucket, ["a", "nothing"])
     assert (warmed["asked"], warmed["after"], warmed["missing"]) == (2, 1, ["nothing"])
+    made = client.warm(bucket, ["a", "nothing"], ["w_9", "f_auto,w_8"], accept="image/webp")
+    assert (made["asked"], made["after"], made["missing"]) == (4, 2, ["w_9/nothing", "f_auto,w_8/nothing"])
     assert client.cache_stats()["enabled"] is True
 
 

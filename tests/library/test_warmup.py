@@ -58,3 +58,34 @@ def test_nothing_to_warm_is_no_error(house: House) -> None:
 def test_a_bucket_that_is_not_there_is(house: House) -> None:
     with pytest.raises(BucketNotFound):
         house.services.warmup.warm("nowhere", ["a"])
+
+
+def test_renditions_there_is_no_time_or_room_for_are_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.put("a", picture())
+    asked = (BUCKET, ["a"], ["w_9", "w_8"], "")
+    with monkeypatch.context() as busy:
+        busy.setattr(house.services.renderer, "_most", 0)
+        left = Warmed(asked=2, left=["w_9/a", "w_8/a"])
+        assert house.services.rendition_warmup.warm(*asked) == left
+    with monkeypatch.context() as late:
+        late.setattr("imagestore.library.warmrenditions.SECONDS", 0.0)
+        assert house.services.rendition_warmup.warm(*asked) == left
+    made = house.services.rendition_warmup.warm(*asked)
+    assert (made.before, made.after, made.loaded, made.left) == (0, 2, 2, [])
+
+
+def test_renditions_that_cannot_be_had_are_told_of(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    house.put("bad", picture(3))
+    house.services.mongo.collection("blobs.chunks").update_one(
+        {"data": picture(3)}, {"$set": {"data": picture(4)}}
+    )
+    house.put("good", picture(5))
+    report = house.services.rendition_warmup.warm(BUCKET, ["bad", "gone"], ["w_9"], "")
+    assert report == Warmed(asked=2, missing=["w_9/gone"], damaged=["w_9/bad"])
+    monkeypatch.setattr(house.services.tier, "value_bytes", 10)
+    report = house.services.rendition_warmup.warm(BUCKET, ["good"], ["w_9"], "")
+    assert report == Warmed(asked=1, too_large=["w_9/good"])
+    with pytest.raises(BucketNotFound):
+        house.services.rendition_warmup.warm("nowhere", ["a"], ["w_9"], "")

@@ -34,6 +34,9 @@ from imagestore.web.rest.cache_schemas import (
 SPARED = ("memory", "redis", "alias", "stale")
 """Sources of answers for which MongoDB was not read."""
 
+MOST_RENDITIONS = 100
+"""Of one warm-up."""
+
 cache = APIBlueprint(
     "cache",
     __name__,
@@ -50,7 +53,13 @@ cache = APIBlueprint(
 def warm_cache(body: WarmRequest) -> Response:
     note(bucket=body.bucket)
     require(Action.MANAGE_CACHE, body.bucket)
-    return answer_json(WarmAnswer(**asdict(services().warmup.warm(body.bucket, body.keys))))
+    if body.transformations is None:
+        report = services().warmup.warm(body.bucket, body.keys)
+    elif len(body.keys) * len(body.transformations) > MOST_RENDITIONS:
+        raise InvalidParameter(f"Ask for {MOST_RENDITIONS} renditions at most, keys times transformations.")
+    else:
+        report = services().rendition_warmup.warm(body.bucket, body.keys, body.transformations, body.accept)
+    return answer_json(WarmAnswer(**asdict(report)))
 
 
 @cache.post(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import ConfigDict, Field, StrictBool
 from pydantic.config import JsonDict
 
@@ -18,11 +20,20 @@ _CHOICES: dict[str, JsonDict] = {
 
 class WarmRequest(Model):
     bucket: str
-    keys: list[str] = Field(min_length=1, max_length=100, description="Which images' originals to load.")
+    keys: list[str] = Field(min_length=1, max_length=100, description="Which images to load.")
+    transformations: list[Annotated[str, Field(min_length=1)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="As in URLs: the renditions of each image by each of these, in place of the originals, "
+        "100 in all.",
+    )
+    accept: str = Field("", description="What clients will say that they accept, for renditions with f_auto.")
 
 
 class WarmAnswer(Model):
-    """`before` and `after` count the images whose bytes Redis had; the rest says why not all."""
+    """`before` and `after` count the images whose bytes Redis had; the rest says why not all, of renditions
+    by `TRANSFORMATION/KEY`: `refused` why they cannot be made, `left` what there was no time or room for."""
 
     asked: int
     before: int
@@ -32,6 +43,8 @@ class WarmAnswer(Model):
     missing: list[str]
     too_large: list[str]
     damaged: list[str]
+    refused: dict[str, str]
+    left: list[str]
 
 
 class PurgeRequest(Model):

@@ -30,6 +30,8 @@ JSON_FIELDS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("/v1/credentials", "POST", "description", {"scopes": ["read"]}),
     ("/v1/cache/warm", "POST", "bucket", {"keys": ["x"]}),
     ("/v1/cache/warm", "POST", "keys", {"bucket": "default"}),
+    ("/v1/cache/warm", "POST", "transformations", {"bucket": "default", "keys": ["x"]}),
+    ("/v1/cache/warm", "POST", "accept", {"bucket": "default", "keys": ["x"], "transformations": ["w_9"]}),
     ("/v1/cache/purge", "POST", "bucket", {"keys": ["x"]}),
     *(("/v1/cache/purge", "POST", name, {"bucket": "default"}) for name in ("keys", "tag", "prefix")),
     ("/v1/cache/purge", "POST", "everything", {"bucket": "default"}),

@@ -30,10 +30,62 @@ def test_warming_says_what_it_found(rest: httpx.Client, bucket: str, images: str
     assert (again["before"], again["after"], again["loaded"], again["bytes"]) == (3, 3, 0, 0)
 
 
+def test_renditions_are_warmed_instead(rest: httpx.Client, bucket: str, images: str) -> None:
+    seed = int(bucket[2:], 16)
+    for at in range(2):
+        assert rest.put(f"{images}/{at}", content=pictures.jpeg(60, 40, seed=seed + at)).status_code == 201
+    named = rest.put(f"/v1/buckets/{bucket}/transformations/small", json={"transformation": "c_scale,w_20"})
+    assert named.status_code in (200, 201), named.text
+    wanted = {
+        "bucket": bucket,
+        "keys": ["0", "1.png", "none", "../x"],
+        "transformations": [
+            "t_small",
+            "c_fill,h_8,w_9/e_sepia",
+            "c_scale,w_7/l_none/fl_layer_apply",
+            "f_auto",
+        ],
+        "accept": "image/webp",
+    }
+    report = rest.post("/v1/cache/warm", json=wanted).json()
+    assert (report["asked"], report["before"], report["after"], report["loaded"]) == (16, 0, 6, 6)
+    assert {each.rpartition("/")[2] for each in report["missing"]} == {"none", "x"}
+    assert len(report["missing"]) == 8
+    assert set(report["refused"]) == {f"c_scale,w_7/l_none/fl_layer_apply/{key}" for key in ("0", "1.png")}
+    assert all("none" in why for why in report["refused"].values())
+    assert report["too_large"] == report["damaged"] == report["left"] == []
+    sent = [
+        rest.get(f"/{bucket}/image/upload/{text}/{key}", headers={"Accept": "image/webp"})
+        for key in ("0", "1.png")
+        for text in ("t_small", "c_fill,h_8,w_9/e_sepia", "f_auto")
+    ]
+    assert {each.headers["Cache-Status"] for each in sent} == {"imagestore; hit; detail=redis"}
+    assert sent[2].headers["Content-Type"] == "image/webp"
+    assert sum(len(each.content) for each in sent) == report["bytes"]
+    again = rest.post("/v1/cache/warm", json=wanted).json()
+    assert (again["before"], again["after"], again["loaded"], again["bytes"]) == (6, 6, 0, 0)
+
+
+def test_what_is_no_transformation_is_refused(rest: httpx.Client, bucket: str) -> None:
+    for text, status, code in (
+        ("w_", 400, "invalid_transformation"),
+        ("c_fill,w_1" + "0" * 20, 400, "invalid_transformation"),
+        ("t_nobody", 404, "transformation_not_found"),
+    ):
+        wanted = {"bucket": bucket, "keys": ["x"], "transformations": ["w_9", text]}
+        check_error(rest.post("/v1/cache/warm", json=wanted), status, code)
+
+
 @pytest.mark.parametrize(
     "wanted",
     [
         {},
+        {"bucket": "default", "keys": ["x"], "transformations": []},
+        {"bucket": "default", "keys": ["x"], "transformations": [""]},
+        {"bucket": "default", "keys": ["x"], "transformations": "w_9"},
+        {"bucket": "default", "keys": ["x"], "transformations": ["w_9"] * 101},
+        {"bucket": "default", "keys": ["x"] * 51, "transformations": ["w_8", "w_9"]},
+        {"bucket": "default", "keys": ["x"], "transformations": ["w_9"], "accept": 1},
         {"bucket": "default"},
         {"bucket": "default", "keys": []},
         {"bucket": "default", "keys": ["x"] * 101},
