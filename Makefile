@@ -32,13 +32,14 @@ quick: $(VENV)/.tests ## run the tests that need no server
 	$(BIN)/pytest $(at_once) -m quick
 
 TIMES ?= 5
+long = $(addprefix tests/,web/rest/test_conformance.py s3/test_aws_cli.py s3/test_s3cmd.py s3/test_rclone.py)
 faults: export FAULT_SECONDS ?= 60
 faults: export FAULT_ROUNDS ?= 2
 
 faults: $(VENV)/.tests ## break servers under the service, long tests too, TIMES times (5)
 	@for run in $$(seq $(TIMES)); do \
 		echo "== run $$run of $(TIMES)"; \
-		$(BIN)/pytest tests/faults tests/web/rest/test_conformance.py -m '' || failed="$$failed $$run"; \
+		$(BIN)/pytest tests/faults $(long) -m '' || failed="$$failed $$run"; \
 	done; [ -z "$$failed" ] || { echo "failed: run$$failed" >&2; exit 1; }
 
 lint: $(VENV)/.tests ## check style, types and the direction of imports

@@ -24,7 +24,8 @@ from tests.s3.tls import tls_proxy
 from tests.service import Service, running_service
 
 MiB = 1024 * 1024
-BIG = 60 * MiB
+BIG = 34 * MiB
+"""More than two of the largest parts that a client sends, of 15 MB."""
 COMMANDS = Path(sys.executable).parent
 """Where the clients are that pip installed."""
 
@@ -58,6 +59,12 @@ class Endpoint:
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
+
+
+def over(usual: str, *others: str) -> pytest.MarkDecorator:
+    """A test whose client costs a second for each command: by `usual`, else when there is time."""
+    long = [pytest.param(each, marks=pytest.mark.long) for each in others]
+    return pytest.mark.parametrize("endpoint", [usual, *long], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -132,7 +139,7 @@ def browser(endpoint: Endpoint) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of 60 MB."""
+    """A file of 34 MB."""
     file = tmp_path_factory.mktemp("big") / "big.bin"
     source = random.Random("big")
     file.write_bytes(b"".join(source.randbytes(MiB) for _ in range(BIG // MiB)))

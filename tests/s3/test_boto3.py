@@ -72,14 +72,14 @@ def test_a_large_file_goes_in_parts_and_comes_back(s3: Any, bucket: str, big: Pa
     at_once = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
     s3.upload_file(str(big), bucket, "big", Config=at_once)
     head = s3.head_object(Bucket=bucket, Key="big")
-    assert (head["ContentLength"], head["ETag"][-3:]) == (BIG, '-8"')
+    assert (head["ContentLength"], head["ETag"][-3:]) == (BIG, '-5"')
     s3.download_file(bucket, "big", str(tmp_path / "back"), Config=at_once)
     content = big.read_bytes()
     assert sha256((tmp_path / "back").read_bytes()).digest() == sha256(content).digest()
     middle = s3.get_object(Bucket=bucket, Key="big", Range=f"bytes={PART - 5}-{PART + 4}")
     assert body_of(middle) == content[PART - 5 : PART + 5]
-    last = s3.get_object(Bucket=bucket, Key="big", PartNumber=8)
-    assert body_of(last) == content[7 * PART :]
+    last = s3.get_object(Bucket=bucket, Key="big", PartNumber=5)
+    assert body_of(last) == content[4 * PART :]
 
 
 @pytest.mark.parametrize(("algorithm", "kind"), [("SHA256", "COMPOSITE"), ("CRC32", "FULL_OBJECT")])

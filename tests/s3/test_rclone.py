@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.s3.conftest import REGION, Endpoint, files_of
+from tests.s3.conftest import REGION, Endpoint, files_of, over
 
 RCLONE = shutil.which("rclone")
 pytestmark = pytest.mark.skipif(RCLONE is None, reason="needs rclone (Debian: apt-get install rclone)")
@@ -38,6 +38,7 @@ def rclone(endpoint: Endpoint, tmp_path: Path) -> Rclone:
     return run
 
 
+@over("http", "https")
 def test_a_folder_is_copied_checked_and_synchronised(
     rclone: Rclone, bucket: str, tree: Path, tmp_path: Path
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_folder_is_copied_checked_and_synchronised(
     assert bucket not in rclone("lsd", "door:")
 
 
+@over("https", "http")
 def test_a_large_file_goes_in_parts(rclone: Rclone, bucket: str, big: Path) -> None:
     rclone("copy", str(big), f"door:{bucket}")
     assert "0 differences found" in rclone("check", str(big.parent), f"door:{bucket}", "--download")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import s3fs
 
-from tests.s3.conftest import REGION, Endpoint, MiB
+from tests.s3.conftest import REGION, Endpoint, MiB, over
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ def test_files_are_written_found_and_removed(files: Any, bucket: str, browser: h
     assert not files.exists(bucket)
 
 
+@over("https", "http")
 def test_a_large_file_is_written_in_parts_and_read_anywhere(files: Any, bucket: str) -> None:
     content = bytes(range(256)) * (17 * MiB // 256)
     with files.open(f"{bucket}/big", "wb", block_size=5 * MiB) as file:

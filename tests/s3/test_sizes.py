@@ -94,8 +94,9 @@ def peak_from_now(pid: int) -> int:
     return peak_memory(pid)
 
 
-KEYS = [f"k/{number:05}" for number in range(10_000)]
-WRITES = 150
+KEYS = [f"k/{number:05}" for number in range(3_500)]
+WRITES = 50
+"""Each list has four pages, between and during which others write."""
 
 
 def test_lists_are_whole_while_others_write(fresh: Service, s3: Any, figures: Figures) -> None:
