@@ -187,7 +187,7 @@ class Front:
                         recording.add(chunk.data)
                     chunk = await coming
                 finally:
-                    coming.cancel()
+                    _abandon(coming)
             await self._send_chunk(send, chunk)
             if recording is not None:
                 recording.end(chunk.data)
@@ -250,6 +250,12 @@ def _is_worth_a_look(headers: list[tuple[bytes, bytes]]) -> bool:
 
 def _named(scope: Scope) -> str:
     return f"{scope['method']} {ascii(scope['path'])[1:-1]}"
+
+
+def _abandon(coming: asyncio.Future[Chunk]) -> None:
+    """Nobody waits for it any more, unless it is done: if it fails, that was for a client that has left."""
+    coming.cancel()
+    coming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 async def _landing(future: Future[Any]) -> None:
