@@ -152,3 +152,17 @@ def test_full_control_is_all_that_can_be_given_and_nothing_else_is_more_than_its
 def test_groups_are_shown_first() -> None:
     made = acl.canned("public-read", "ann", "house")
     assert acl.shown(made) == (made[1], made[0])
+
+
+def test_nobody_is_looked_for_in_vain_where_there_are_too_many_grants() -> None:
+    looked = []
+
+    def resolve(told: str) -> str:
+        looked.append(told)
+        return told
+
+    told = ",".join(f"id={number}" for number in range(5000))
+    with pytest.raises(BadGrant) as raised:
+        acl.from_headers({"x-amz-grant-read": told}.get, resolve)
+    assert raised.value.code == "MalformedACLError"
+    assert len(looked) == acl.MOST_GRANTS + 1

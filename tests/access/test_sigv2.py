@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +11,7 @@ import pytest
 from botocore.auth import HmacV1Auth
 
 from imagestore.access.signed import Asked, Refusal
-from imagestore.access.sigv2 import SIGNED_QUERY, check, check_text, read_claim
+from imagestore.access.sigv2 import NEWER, SIGNED_QUERY, Claim, check, check_text, read_claim, string_to_sign
 
 pytestmark = pytest.mark.quick
 
@@ -105,3 +107,20 @@ def test_what_is_not_signed_this_way_makes_no_claim() -> None:
 def test_what_botocore_signs_of_a_query_is_signed() -> None:
     nobodys = {"defaultObjectAcl", "storageClass"}  # sub-resources of Google's
     assert set(HmacV1Auth.QSAOfInterest) - nobodys <= SIGNED_QUERY
+
+
+@pytest.mark.parametrize("name", sorted(NEWER))
+@pytest.mark.parametrize("path", [f"/{BUCKET}", f"/{BUCKET}/", "/"])
+def test_what_botocore_does_not_sign_may_be_read(name: str, path: str) -> None:
+    bucket = BUCKET if path == "/" else ""
+    for method, fine in (("GET", True), ("PUT", False), ("DELETE", False)):
+        bare = Asked(method, f"/{BUCKET}/", "acl", GET.headers[:1])
+        text = string_to_sign(Claim(KEY, "", None), bare, "")
+        made = base64.b64encode(hmac.new(SECRET.encode(), text.encode(), "sha1").digest()).decode()
+        asked = Asked(method, path, f"{name}&acl", [*bare.headers, ("Authorization", f"AWS {KEY}:{made}")])
+        if fine:
+            judge(asked, bucket=bucket)
+        else:
+            assert refused(asked, bucket=bucket) == "SignatureDoesNotMatch"
+        assert refused(replace(asked, query=f"{name}&acl&uploads"), bucket=bucket) == "SignatureDoesNotMatch"
+        assert refused(replace(asked, query=name), bucket=bucket) == "SignatureDoesNotMatch"

@@ -17,7 +17,7 @@ from imagestore.web.s3.call import Call, read_document
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.expiry import KIND, rules_of
 from imagestore.web.s3.tagging import check_tags
-from imagestore.web.s3.xml import Child, malformed, parse, stamp, text_of
+from imagestore.web.s3.xml import LARGEST, Child, malformed, parse, stamp, text_of
 
 MOST_RULES = 1000
 MAX_ID = 255
@@ -54,7 +54,7 @@ def delete_lifecycle(call: Call) -> Response:
 
 def parse_rules(body: bytes) -> list[Rule]:
     """Raises S3Error for what AWS does not take."""
-    root = parse(body, "LifecycleConfiguration")
+    root = parse(body, "LifecycleConfiguration", most=LARGEST)
     elements = root.findall("Rule")
     if not 1 <= len(elements) <= MOST_RULES or len(elements) != len(root):
         raise malformed()

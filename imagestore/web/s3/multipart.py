@@ -39,7 +39,7 @@ from imagestore.web.s3.puts import (
     read_etags,
     refuse_unoffered,
 )
-from imagestore.web.s3.xml import Child, malformed, parse, render, render_plain, stamp, text_of
+from imagestore.web.s3.xml import LARGEST, Child, malformed, parse, render, render_plain, stamp, text_of
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ def complete_upload(call: Call) -> Response:
     upload = call.services.multipart.seek(bucket.name, call.key, call.text("uploadId"))
     if upload is not None:
         require_initiator(call, bucket, upload)
-    told = _read_parts(parse(read_document(call), "CompleteMultipartUpload"))
+    told = _read_parts(parse(read_document(call), "CompleteMultipartUpload", most=LARGEST))
     size = read_size(call.headers, "x-amz-mp-object-size")
     completion = call.services.multipart.completion(
         Finish(

@@ -18,8 +18,12 @@ MOST_BYTES = 4 * 1024 * 1024
 """Of a body that is a document: 10,000 parts with their checksums, 1,000 keys of the longest."""
 
 DEEPEST = 16
-MOST_NODES = 100_000
-"""Elements and attributes: 10,000 parts with every checksum have 80,000."""
+MOST_NODES = 10_000
+"""Elements and attributes: 1,000 keys with all that can be said of each have 7,000."""
+LARGEST = 100_000
+"""Of the documents that may have more: 10,000 parts with every checksum have 80,000."""
+MOST_PREFIXES = 100
+"""Of namespaces: the more of them there are, the longer each one takes."""
 
 Child = tuple[str, "str | int | bool | Iterable[Child]"]
 """An element: its name, and its text or what is in it."""
@@ -69,14 +73,21 @@ class Builder(TreeBuilder):
     """Of elements without their namespaces. What has more of them, or deeper ones, than any document of S3
     takes memory and time, and is malformed."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__()
         self._depth = self._nodes = 0
+        self._most = most
+        self._prefixes = set[str]()
+
+    def start_ns(self, prefix: str, _uri: str, /) -> None:
+        self._prefixes.add(prefix)
+        if len(self._prefixes) > MOST_PREFIXES:
+            raise malformed()
 
     def start(self, tag: str, attributes: dict[str, str], /) -> Element:
         self._depth += 1
         self._nodes += 1 + len(attributes)
-        if self._depth > DEEPEST or self._nodes > MOST_NODES:
+        if self._depth > DEEPEST or self._nodes > self._most:
             raise malformed()
         return super().start(tag.rpartition("}")[2], attributes)
 
@@ -85,12 +96,12 @@ class Builder(TreeBuilder):
         return super().end(tag.rpartition("}")[2])
 
 
-def parse(body: bytes, *roots: str) -> Element:
-    """The root of a document, without namespaces. Raises S3Error MalformedXML for what is none, has another
-    root, or a document type: entities are nobody's need."""
+def parse(body: bytes, *roots: str, most: int = MOST_NODES) -> Element:
+    """The root of a document of so many nodes at most, without namespaces. Raises S3Error MalformedXML for
+    what is none, has another root, or a document type: entities are nobody's need."""
     if _LONG_TAG.search(body):
         raise malformed()
-    parser = DefusedXMLParser(target=Builder(), forbid_dtd=True)
+    parser = DefusedXMLParser(target=Builder(most), forbid_dtd=True)
     try:
         parser.feed(body)
         root: Element = parser.close()

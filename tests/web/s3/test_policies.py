@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -206,3 +207,18 @@ def test_how_a_request_is_signed(people: People, shop: str, browser: httpx.Clien
     people.ann.s3.get_object(Bucket=shop, Key="a")
     deny(NumericGreaterThanEquals={"s3:signatureAge": 0})
     assert code_of(people.ann.s3.get_object, Bucket=shop, Key="a") == "AccessDenied"
+
+
+def test_what_version_2_does_not_sign_is_read_by_its_clients(
+    open_s3: Callable[..., Any], s3: Any, s3_bucket: str
+) -> None:
+    client = open_s3(signature_version="s3")
+    block = {"BlockPublicAcls": True}
+    s3.put_public_access_block(Bucket=s3_bucket, PublicAccessBlockConfiguration=block)
+    rules = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    s3.put_bucket_ownership_controls(Bucket=s3_bucket, OwnershipControls=rules)
+    told = client.get_public_access_block(Bucket=s3_bucket)["PublicAccessBlockConfiguration"]
+    assert told["BlockPublicAcls"]
+    assert client.get_bucket_ownership_controls(Bucket=s3_bucket)["OwnershipControls"] == rules
+    assert not client.get_bucket_policy_status(Bucket=s3_bucket)["PolicyStatus"]["IsPublic"]
+    assert code_of(client.delete_public_access_block, Bucket=s3_bucket) == "SignatureDoesNotMatch"

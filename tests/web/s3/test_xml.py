@@ -13,7 +13,7 @@ from imagestore.web.s3.cors import parse_rules as parse_cors
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.lifecycle import parse_rules as parse_lifecycle
 from imagestore.web.s3.tagging import parse_tags
-from imagestore.web.s3.xml import MOST_BYTES, parse, render, text_of
+from imagestore.web.s3.xml import LARGEST, MOST_BYTES, MOST_NODES, MOST_PREFIXES, parse, render, text_of
 
 pytestmark = pytest.mark.quick
 
@@ -75,6 +75,21 @@ def test_long_texts_and_namespaces_are_nothing_special() -> None:
     body = b'<s3:Root xmlns:s3="urn:x"><s3:A>' + PADDING + b"</s3:A></s3:Root>"
     assert text_of(parse(body, "Root"), "A") == PADDING.decode()
     assert text_of(parse(render("Root", [("A", "<&>é")]), "Root"), "A") == "<&>é"
+
+
+def test_a_document_has_so_many_nodes_and_prefixes() -> None:
+    def nodes(count: int) -> bytes:
+        return b"<Root>" + b"<a/>" * (count - 1) + b"</Root>"
+
+    def prefixes(count: int) -> bytes:
+        return b"<Root>%s</Root>" % b"".join(b'<n%d:a xmlns:n%d="u"/>' % (n, n) for n in range(count))
+
+    parse(nodes(MOST_NODES), "Root")
+    assert code_of(nodes(MOST_NODES + 1)) == "MalformedXML"
+    parse(nodes(MOST_NODES + 1), "Root", most=LARGEST)
+    parse(prefixes(MOST_PREFIXES), "Root")
+    parse(b"<Root>%s</Root>" % (b'<a xmlns="u"/>' * (MOST_PREFIXES + 1)), "Root")
+    assert code_of(prefixes(MOST_PREFIXES + 1)) == "MalformedXML"
 
 
 DOCUMENTS: list[tuple[Callable[[bytes], object], bytes]] = [
