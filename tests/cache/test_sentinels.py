@@ -105,6 +105,21 @@ def test_a_primary_that_was_replaced_is_not_read_from_again(watched: Watched, ma
     assert here.read_aliases(["image"]) == there.read_aliases(["image"]) == [Alias(2, b"new")]
 
 
+def test_a_primary_that_hangs_is_replaced_and_not_asked_when_it_wakes(
+    watched: Watched, make_tier: MakeTier
+) -> None:
+    tier = make_tier(watched.url, timeout=TIMEOUT)
+    assert until(lambda: tier.write_alias("image", 1, b"old", 60))
+    watched.tell(watched.servers[0], "WAIT", 1, 10_000)
+    with watched.stopped(watched.servers[0]):
+        assert until(lambda: tier.forget("image", 2))
+        assert tier.read_aliases(["image"]) == [None]
+    asked = [tier.read_aliases(["image"]) for _ in range(200)]
+    assert asked == [[None]] * 200
+    assert until(lambda: tier.write_alias("image", 2, b"new", 60))
+    assert watched.tell(watched.servers[1], "DBSIZE") > 0
+
+
 def test_a_server_that_takes_no_writes_any_more_is_left(watched: Watched, make_tier: MakeTier) -> None:
     """As one that an operator made a replica, whose connections last: until the sentinels mend it."""
     tier = make_tier(watched.url)
