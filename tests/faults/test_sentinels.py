@@ -23,6 +23,8 @@ CLIENTS = 4
 MOST_SECONDS = 5.0
 """From the moment that the sentinels have a new primary until every worker answers from it."""
 
+pytestmark = pytest.mark.timed
+
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
