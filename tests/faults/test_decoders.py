@@ -9,9 +9,8 @@ import resource
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ from tests.faults.load import Load, fetch
 from tests.faults.metrics import Metrics
 from tests.faults.node import BUCKET, running_node
 from tests.figures import Figures
-from tests.service import PATIENCE, Service, await_that
+from tests.service import Service, await_that
 from tests.web.watch import decoders_in, workers
 
 SECONDS = 1.0
@@ -129,19 +128,20 @@ def decodes(pid: int) -> bool:
     return soft != hard
 
 
-def strike(service: Service, number: signal.Signals, times: int) -> threading.Thread:
-    """Send a signal to the next decoders, so many of them, each while it decodes its first picture."""
-    struck = decoders_of(service)
+@contextmanager
+def striking(service: Service, number: signal.Signals, times: int) -> Iterator[None]:
+    """Send a signal to the next decoders, so many of them, each while it decodes its first picture; none is
+    sent any more once the block has ended."""
+    struck, over = decoders_of(service), threading.Event()
     for pid in struck:
         os.kill(pid, signal.SIGKILL)  # idle: nobody notices but the next picture, which gets a fresh one
         assert ends(pid)
 
     def work() -> None:
-        deadline = time.monotonic() + PATIENCE
         left = times
-        while left and time.monotonic() < deadline:
+        while left > 0 and not over.is_set():
             for pid in decoders_of(service) - struck:
-                if decodes(pid):
+                if left > 0 and decodes(pid):
                     with suppress(ProcessLookupError):
                         os.kill(pid, number)
                     struck.add(pid)
@@ -149,7 +149,11 @@ def strike(service: Service, number: signal.Signals, times: int) -> threading.Th
 
     thread = threading.Thread(target=work)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def seconds_in_decoders(service: Service) -> float:
@@ -198,7 +202,7 @@ def lower_memory(pid: int) -> None:
 def test_a_decoder_that_does_not_come_back(scene: Scene, heavy: bytes, figures: Figures) -> None:
     """As in an endless loop, but that it costs the machine nothing."""
     data = another(heavy)
-    with joined(strike(scene.service, signal.SIGSTOP, 1)):
+    with striking(scene.service, signal.SIGSTOP, 1):
         answer = scene.send(data)
     again = assert_remembered(scene, data, answer)
     figures(status=answer.status, seconds=answer.seconds, again_ms=1000 * again.seconds, **scene.judge())
@@ -208,7 +212,7 @@ def test_a_decoder_that_does_not_come_back(scene: Scene, heavy: bytes, figures: 
 
 def test_a_picture_that_crashes_its_decoder(scene: Scene, heavy: bytes, figures: Figures) -> None:
     data = another(heavy)
-    with joined(strike(scene.service, signal.SIGSEGV, 2)):
+    with striking(scene.service, signal.SIGSEGV, 2):
         answer = scene.send(data)
     again = assert_remembered(scene, data, answer)
     told = scene.judge()
@@ -220,7 +224,7 @@ def test_a_picture_that_crashes_its_decoder(scene: Scene, heavy: bytes, figures:
 def test_decoders_that_the_kernel_kills(scene: Scene, heavy: bytes, figures: Figures) -> None:
     """As it does when the machine is out of memory: that may be another's doing, so it is not remembered."""
     data = another(heavy)
-    with joined(strike(scene.service, signal.SIGKILL, 2)):
+    with striking(scene.service, signal.SIGKILL, 2):
         answer = scene.send(data)
     await_that(lambda: len(decoders_of(scene.service)) <= 1)
     told = scene.judge()
@@ -228,10 +232,3 @@ def test_decoders_that_the_kernel_kills(scene: Scene, heavy: bytes, figures: Fig
     assert (answer.status, answer.json()["error"]["code"]) == (503, "decoder_lost")
     assert told["deaths"] == 2
     assert len(decoders_of(scene.service)) == 1
-
-
-def joined(thread: threading.Thread) -> ExitStack:
-    """A context after which the thread has ended."""
-    stack = ExitStack()
-    stack.callback(thread.join)
-    return stack
