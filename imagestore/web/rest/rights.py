@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from imagestore.access.acl import is_public, read
+from imagestore.access.circumstances import Circumstances
 from imagestore.access.policies import Action, decide, hinges_on_objects, hinges_on_requests, rule
 from imagestore.access.rulings import Ruling
+from imagestore.access.safeguards import block_of, object_owner, takes_acls
 from imagestore.core.errors import Forbidden, ImageNotFound
 from imagestore.core.image import Bucket, Labels, Version
 from imagestore.web.frontdoor import circumstances, principal, require, services
@@ -24,9 +27,20 @@ def require_version(bucket: Bucket | None, version: Version, *actions: Action) -
 
 
 def require_copy(bucket: Bucket | None, version: Version) -> None:
-    """To make another version of that one: where somebody has a say, that takes leave to read it."""
-    if bucket is not None and hinges_on_objects(bucket):
-        require_version(bucket, version, Action.GET_OBJECT, Action.GET_OBJECT_VERSION)
+    """To make another version of that one: where somebody has a say, that takes leave to read it, and to set
+    the list and the tags that it brings along."""
+    if bucket is None or not hinges_on_objects(bucket):
+        return
+    require_version(bucket, version, Action.GET_OBJECT, Action.GET_OBJECT_VERSION)
+    kept = version.object
+    if kept.acl is not None and takes_acls(bucket):
+        require_version(bucket, version, Action.PUT_OBJECT_ACL)
+        public = is_public(read(kept.acl, object_owner(bucket, kept)))
+        if public and block_of(bucket).block_public_acls:
+            raise Forbidden("The version has a public access control list, which the bucket blocks.")
+    asked = circumstances().with_tags(kept.tags)
+    if kept.tags and _is_denied(Action.PUT_OBJECT_TAGGING, bucket, asked, version.key):
+        raise Forbidden("The bucket's policy denies to set tags such as the version has.")
 
 
 def require_history(bucket: Bucket | None, key: str) -> None:
@@ -47,9 +61,13 @@ def require_history(bucket: Bucket | None, key: str) -> None:
         before = page[-1].number
 
 
+def _is_denied(action: Action, bucket: Bucket, asked: Circumstances, key: str | None) -> bool:
+    return rule(principal(), action, bucket, asked, key) is Ruling.DENIED
+
+
 def refuse_labels(bucket: Bucket | None, key: str | None, labels: Labels) -> None:
     """Who uploads may label it, unless the bucket's policy denies that. Raises Forbidden."""
     if bucket is None or not (labels.tags or labels.context):
         return
-    if rule(principal(), Action.PUT_OBJECT_TAGGING, bucket, circumstances(), key) is Ruling.DENIED:
+    if _is_denied(Action.PUT_OBJECT_TAGGING, bucket, circumstances(), key):
         raise Forbidden("The bucket's policy denies to set labels.")

@@ -83,6 +83,29 @@ def test_who_may_only_write_restores_no_version_that_he_may_not_read(people: Peo
     assert people.ann.web.post(f"{versions}/{oldest}/restore").status_code == 201
 
 
+def test_a_version_that_is_restored_brings_no_list_and_no_tags_along_that_are_denied(
+    people: People, shop: str
+) -> None:
+    ann, named = people.ann.s3, {"Bucket": shop, "Key": "k.jpg"}
+    ann.put_object(**named, Body=PICTURE, ACL="public-read", Tagging="a=b")
+    ann.put_object(**named, Body=OTHER)
+    versions = f"/v1/buckets/{shop}/images/k.jpg/versions"
+    oldest = people.ann.web.get(versions).json()["versions"][-1]["version"]
+    restore = f"{versions}/{oldest}/restore"
+    told = policy(shop, {"Action": ["s3:PutObject", "s3:GetObject*", "s3:PutObjectTagging"]})
+    ann.put_bucket_policy(Bucket=shop, Policy=told)
+    assert people.bob.web.post(restore).status_code == 403
+    for denied in ("s3:PutObjectAcl", "s3:PutObjectTagging"):
+        ann.put_bucket_policy(Bucket=shop, Policy=open_but(shop, denied))
+        assert people.ann.web.post(restore).status_code == 403
+    ann.delete_bucket_policy(Bucket=shop)
+    block = {"BlockPublicAcls": True}
+    ann.put_public_access_block(Bucket=shop, PublicAccessBlockConfiguration=block)
+    assert people.ann.web.post(restore).status_code == 403
+    ann.delete_public_access_block(Bucket=shop)
+    assert people.ann.web.post(restore).status_code == 201
+
+
 def test_tags_and_lists_that_are_denied_are_not_put_along_with_an_object(people: People, shop: str) -> None:
     ann, named = people.ann.s3, {"Bucket": shop, "Key": "k"}
     ann.put_bucket_policy(Bucket=shop, Policy=open_but(shop, "s3:PutObjectTagging", "s3:PutObjectAcl"))
