@@ -61,6 +61,11 @@ def workers_of(service: Service) -> set[int]:
     return {pid for pid, words in children_of(service.process.pid).items() if "keeper.py" not in words}
 
 
+def decoders_of(service: Service) -> int:
+    found = [words for worker in workers_of(service) for words in children_of(worker).values()]
+    return sum("imaging.sandbox" in words for words in found)
+
+
 def serve_and_fail(folder: Path, *arguments: str, status: int = 1, **settings: object) -> str:
     """Run `serve` where it cannot start; what it said, after checking how it ended."""
     done = subprocess.run(
@@ -85,22 +90,22 @@ def tail(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl to paste into")
-def test_the_printed_lines_work_as_they_are(tail: Path) -> None:
-    with running_service(tail) as service:
-        curls = re.findall(r"^  (curl .*)$", service.printed, re.MULTILINE)
-        drawing = re.findall(rf"^  ({re.escape(sys.executable)} -c .*)$", service.printed, re.MULTILINE)
-        assert (len(curls), len(drawing)) == (2, 1)
-        elsewhere = tail / "else where"
-        elsewhere.mkdir()
-        for line in [*drawing, *curls]:
-            subprocess.run(line, shell=True, cwd=elsewhere, check=True, capture_output=True)
-        assert (elsewhere / "photo.jpg").read_bytes() == (elsewhere / "copy.jpg").read_bytes()
-        with service.client() as client:
-            assert client.image("default", "photo.jpg")["format"] == "jpeg"
+def test_the_printed_lines_work_as_they_are(service: Service, tmp_path: Path) -> None:
+    curls = re.findall(r"^  (curl .*)$", service.printed, re.MULTILINE)
+    drawing = re.findall(rf"^  ({re.escape(sys.executable)} -c .*)$", service.printed, re.MULTILINE)
+    assert (len(curls), len(drawing)) == (2, 1)
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    for line in [*drawing, *curls]:
+        subprocess.run(line, shell=True, cwd=elsewhere, check=True, capture_output=True)
+    assert (elsewhere / "photo.jpg").read_bytes() == (elsewhere / "copy.jpg").read_bytes()
+    with service.client() as client:
+        assert client.image("default", "photo.jpg")["format"] == "jpeg"
+        client.delete("default", "photo.jpg")
 
 
 def test_the_credential_is_shown_once_and_all_of_it_outlives_a_restart(tail: Path) -> None:
-    with running_service(tail) as first:
+    with running_service(tail, workers=1) as first:
         assert first.access_key in first.printed
         assert first.secret in first.printed
         for name in ("client.json", "curlrc", "server.key"):
@@ -109,7 +114,7 @@ def test_the_credential_is_shown_once_and_all_of_it_outlives_a_restart(tail: Pat
             client.upload("default", pictures.jpeg(), "kept.jpg")
             made = client.create_credential(["read"])
         assert first.stop() == 0
-    with running_service(tail) as second:
+    with running_service(tail, workers=1) as second:
         assert second.secret not in second.printed
         assert (second.access_key, second.secret) == (first.access_key, first.secret)
         reader = second.client(made["access_key"], made["secret"])
@@ -117,20 +122,19 @@ def test_the_credential_is_shown_once_and_all_of_it_outlives_a_restart(tail: Pat
             assert b"".join(download) == pictures.jpeg()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_all_of_it_quietly(tail: Path, number: signal.Signals) -> None:
+def test_ctrl_c_ends_all_of_it_quietly(tail: Path) -> None:
     with running_service(tail, upkeep="on") as service:
         with service.client() as client:
             client.upload("default", pictures.jpeg(), "a.jpg")
-            assert service.stop(number) == 0
+            assert service.stop(signal.SIGINT) == 0
         assert processes_of(tail) == []
         assert "Traceback" not in service.log.read_text()
 
 
 def test_a_stop_lets_an_answer_finish(tail: Path) -> None:
-    """A client that is still reading when SIGTERM comes gets all of it."""
+    """A client that is still reading when SIGTERM comes gets all of it, and nothing is left running."""
     content = pictures.jpeg(3000, 2000, noise=True, quality=95)
-    with running_service(tail) as service, service.client() as client:
+    with running_service(tail, upkeep="on") as service, service.client() as client:
         client.upload("default", content, "big.jpg")
         with client.get("default", "big.jpg") as download:
             chunks = iter(download)
@@ -140,16 +144,8 @@ def test_a_stop_lets_an_answer_finish(tail: Path) -> None:
             got += chunks
         assert b"".join(got) == content
         assert service.process.wait(PATIENCE) == 0
-
-
-def test_decoders_run_before_the_first_upload(tail: Path) -> None:
-    with running_service(tail, workers=1, decoders=2) as service:
-
-        def decoders() -> int:
-            found = [words for worker in workers_of(service) for words in children_of(worker).values()]
-            return sum("imaging.sandbox" in words for words in found)
-
-        await_that(lambda: decoders() == 2)
+        assert processes_of(tail) == []
+        assert "Traceback" not in service.log.read_text()
 
 
 def test_a_hang_up_replaces_the_workers_and_loses_no_request(tail: Path) -> None:
@@ -179,7 +175,7 @@ def test_workers_that_still_start_hear_of_the_stop(tail: Path) -> None:
 
 
 def test_a_database_that_ends_by_itself_comes_back_with_its_data(tail: Path) -> None:
-    with running_service(tail) as service, service.client() as client:
+    with running_service(tail, workers=1) as service, service.client() as client:
         client.upload("default", pictures.jpeg(), "a.jpg")
         (database,) = servers_of(service, "mongod")
         os.kill(database, signal.SIGKILL)
@@ -201,7 +197,7 @@ def test_a_server_that_does_not_come_back_ends_all_of_it(tail: Path) -> None:
     found = executables.find(executables.REDIS_SERVER)
     redis.write_text(f'#!/bin/sh\nmkdir {tail}/ran || exit 3\nexec {found} "$@"\n')
     redis.chmod(0o755)
-    with running_service(tail, redis_server=redis) as service:
+    with running_service(tail, redis_server=redis, workers=1) as service:
         (server,) = servers_of(service, "redis")
         os.kill(server, signal.SIGKILL)
         assert service.process.wait(PATIENCE) == 1
@@ -230,12 +226,13 @@ def test_a_kill_leaves_nothing_behind(tail: Path) -> None:
         await_that(lambda: not processes_of(tail), lambda: str(processes_of(tail)))
 
 
-def test_external_servers_are_used_and_no_bucket_is_made(
+def test_external_servers_are_used_no_bucket_is_made_and_decoders_run_before_the_first_upload(
     tail: Path, mongo, mongo_database: str, redis_url: str
 ) -> None:
     settings = {"mongo_url": mongo.url, "mongo_database": mongo_database, "redis_url": redis_url}
     named = {"secret_key": SECRET_KEY, "admin_key": "ADMIN", "admin_secret": "the admin's secret"}
-    with running_service(tail, **settings, **named, workers=1) as service:
+    with running_service(tail, **settings, **named, workers=1, decoders=2) as service:
+        await_that(lambda: decoders_of(service) == 2)
         assert (service.access_key, service.secret) == ("ADMIN", "the admin's secret")
         assert "the admin's secret" not in service.printed
         assert mongo.url not in service.printed

@@ -173,7 +173,7 @@ def test_what_is_out_of_date_is_served_while_the_service_has_no_database(site: S
 
 
 def test_a_purge_by_key_forgets(tmp_path: Path) -> None:
-    with cached_site("varnish", tmp_path) as site:
+    with cached_site("varnish", tmp_path, workers=1) as site:
         key, other = (site.upload(key, pictures.jpeg(seed=5)) for key in ("purged.jpg", "left.jpg"))
         for each in (key, other):
             await_that(lambda each=each: site.keeps(each))
@@ -186,7 +186,7 @@ def test_a_purge_by_key_forgets(tmp_path: Path) -> None:
 
 def test_varnish_is_told_of_purges_and_writes(tmp_path: Path) -> None:
     """What it keeps is good for a minute, and for longer while it is asked for again."""
-    with cached_site("varnish", tmp_path, told=True) as site:
+    with cached_site("varnish", tmp_path, told=True, workers=1) as site:
         key, other = (site.upload(key, pictures.jpeg(seed=6)) for key in ("told.jpg", "left.jpg"))
         made = "w_40,l_told.jpg/left.jpg"
 

@@ -196,7 +196,7 @@ def test_everything_is_seen_however_many_pages(stored: Stored, monkeypatch: pyte
     stored.collection("images").delete_many({})
     expected = {Kind.CHUNK_MISSING: 7, Kind.IMAGE_MISSING: 7}
     assert [stored.kinds(depth) for depth in Depth] == [expected] * 3
-    assert pace_of(stored, 50.0) == expected
+    assert pace_of(stored, 200.0) == expected
 
 
 def pace_of(stored: Stored, rate: float) -> dict:

@@ -222,9 +222,9 @@ def examined(
     return told["executionStats"], str(told["queryPlanner"]["winningPlan"])
 
 
-def test_the_page_900_costs_what_page_1_does(stored: Stored) -> None:
-    write(stored.mongo, {f"{each:05}": [] if each % 3 else [True] for each in range(27_000)})
-    for after in ("", "26900"):
+def test_the_page_300_costs_what_page_1_does(stored: Stored) -> None:
+    write(stored.mongo, {f"{each:05}": [] if each % 3 else [True] for each in range(9_000)})
+    for after in ("", "08900"):
         found = {"bucket": BUCKET, "live": True, "key": {"$gt": after}}
         stats, plan = examined(stored.mongo, "images", found, {"key": 1}, 10)
         assert stats["totalKeysExamined"] == stats["totalDocsExamined"] == 10
@@ -250,7 +250,7 @@ class Counted(Listings):
 
 
 def test_a_common_prefix_is_passed_over_by_one_seek(stored: Stored) -> None:
-    write(stored.mongo, {f"{folder}/{each:05}": [True] for folder in "abc" for each in range(5000)})
+    write(stored.mongo, {f"{folder}/{each:05}": [True] for folder in "abc" for each in range(1500)})
     counted = Counted(stored.mongo)
     assert names(Listing(counted).objects(BUCKET, Wanted(delimiter="/"))) == ["a/", "b/", "c/"]
     assert counted.reads <= 4
