@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from pymongo import MongoClient
 from redis import Redis
@@ -25,6 +26,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # httpx gives up after 5 s, which a busy machine may need; this object is the default of all its calls.
 for _wait in ("connect", "read", "write", "pool"):
     setattr(DEFAULT_TIMEOUT_CONFIG, _wait, PATIENCE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Whom all trust who are not told otherwise, services included: nobody here is known to the world's.
+
+    httpx loads them anew for each client, and each `httpx.get` is one: all of the world's take it 25 ms.
+    """
+    file = tmp_path_factory.mktemp("trusted") / "authority.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")
