@@ -44,8 +44,8 @@ class Front:
 
     An application that waits for something may leave its thread meanwhile: see `core/parking.py`.
 
-    Where it `looks_ahead`, the application is asked before a large body is taken in: see `core/ahead.py`. To
-    ask twice would take longer than a small one does, also if it waits for 100 (RFC 9110, section 10.1.1).
+    Where it `looks_ahead`, the application is asked before a large body is taken in, or one that waits for
+    100 (Continue): see `core/ahead.py`.
 
     GET and HEAD of the paths in `unqueued` run in the event loop, so that they are answered however busy the
     threads are: for what never waits for anything.
@@ -242,10 +242,12 @@ class Front:
 
 
 def _is_worth_a_look(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a body is large, or may be."""
+    """Whether a body is large, may be, or waits to be asked for."""
     sent = dict(headers)
     length = sent.get(b"content-length", b"")
-    return b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY
+    if b"transfer-encoding" in sent or len(length) > 9 or int(length or 0) > MEMORY_PER_BODY:
+        return True
+    return b"expect" in sent and int(length or 0) > 0
 
 
 def _named(scope: Scope) -> str:
