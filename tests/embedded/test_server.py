@@ -166,7 +166,7 @@ def test_errors_in_mongods_log_come_before_its_last_words(tmp_path: Path) -> Non
 
 
 def test_a_silent_server_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "START_SECONDS", 0.5)
+    monkeypatch.setattr(server, "START_SECONDS", 3.0)
     executable = program(tmp_path, "echo $$; exec sleep 600")
     with pytest.raises(EmbeddedError, match="did not start"):
         start_redis(tmp_path / "redis", executable=executable)

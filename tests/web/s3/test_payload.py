@@ -23,7 +23,7 @@ from imagestore.access.signed import Asked
 from imagestore.access.sigv4 import Claim, check, read_claim, signing_key
 from imagestore.core.checksums import Sums
 from imagestore.core.errors import BadDigest
-from imagestore.core.streams import spool
+from imagestore.core.streams import READ_SIZE, spool
 from imagestore.web.s3.errors import S3Error
 from imagestore.web.s3.payload import Payload, checks_of, content_encoding, open_payload
 
@@ -240,7 +240,7 @@ def test_little_is_kept_of_a_large_body() -> None:
             self._head = b"3b9aca00\r\n"
 
         def read(self, size: int, /) -> bytes:
-            assert size <= 65536
+            assert size <= READ_SIZE
             head, self._head = self._head, b""
             return head or bytes(size)
 
@@ -248,7 +248,7 @@ def test_little_is_kept_of_a_large_body() -> None:
         Endless(), headers_of(x_amz_decoded_content_length="1000000000"), claim_of(UNSIGNED_TRAILING), KEY
     )
     for _ in range(200):
-        assert 0 < len(payload.read(1 << 30)) <= 65536
+        assert 0 < len(payload.read(1 << 30)) <= READ_SIZE
 
 
 @pytest.mark.parametrize(
