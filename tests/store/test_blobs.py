@@ -123,7 +123,8 @@ def test_the_first_chunk_is_the_last_to_be_written(blobs: Blobs, store: Mongo, s
     ref = put(blobs, noise(size))
     chunks = store.collection("blobs.chunks").find({"files_id": ObjectId(ref.file_id)}, {"n": 1})
     written = [each["n"] for each in chunks.sort("$natural", 1)]
-    assert written == [*range(1, -(-size // CHUNK_SIZE)), 0]
+    assert written[-1] == 0
+    assert sorted(written) == [*range(-(-size // CHUNK_SIZE))]  # large ones go two batches at once
 
 
 @pytest.mark.parametrize(("size", "writers"), [(300_000, 50), (BATCH_BYTES + 1, 6)])
