@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
-from redis.retry import Retry
 
 from imagestore.cache.cluster import owners_from
+from imagestore.cache.node import open_client
 from imagestore.cache.sentinels import Look, Sentinels
 from imagestore.core.clusters import Address, ClusterUrl, SentinelUrl, is_cluster, is_sentinel
 
@@ -169,14 +168,7 @@ def _look_at_server(url: str) -> CacheState:
 @contextmanager
 def _connected(url: str, *, decode_responses: bool = True) -> Iterator[Redis]:
     try:
-        redis = Redis.from_url(
-            url,
-            socket_timeout=_LOOK_SECONDS,
-            socket_connect_timeout=_LOOK_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-            decode_responses=decode_responses,
-        )
+        redis = open_client(url, _LOOK_SECONDS, decode_responses=decode_responses)
     except ValueError as error:
         raise CacheUnreached(f"The URL cannot be used: {error}.") from None
     try:

@@ -34,6 +34,21 @@ class Bounds:
     connections: int
 
 
+def open_client(url: str, seconds: float, **options: Any) -> Redis:
+    """A client that waits `seconds` at most, to connect and for each answer, and tries nothing twice.
+
+    Raises ValueError for a `url` that cannot be used.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,
+        **options,
+    )
+
+
 class Node:
     """Asks one server. An answer is what it said, a ResponseError if it refused, or an Unreached.
 

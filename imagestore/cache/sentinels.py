@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
-from redis.retry import Retry
 
 from imagestore.cache.loopnode import LoopNode
-from imagestore.cache.node import Node, Unreached
+from imagestore.cache.node import Node, Unreached, open_client
 from imagestore.cache.scripts import Command
 from imagestore.cache.stats import Tally
 from imagestore.core.clusters import Address, SentinelUrl
@@ -63,7 +61,9 @@ class Sentinels:
     def __init__(self, url: SentinelUrl, seconds: float = ANSWER_SECONDS) -> None:
         ConnectionPool.from_url(url.of(url.sentinels[0]))  # raises here, rather than in a request
         self._url = url
-        self._clients = [(each, _client(url.of_sentinel(each), seconds)) for each in url.sentinels]
+        self._clients = [
+            (each, open_client(url.of_sentinel(each), seconds, driver_info=None)) for each in url.sentinels
+        ]
         self._primary: str | None = None
         self._looked = threading.Event()
         self._closing = threading.Event()
@@ -197,17 +197,6 @@ class LoopPrimary(_Followed[LoopNode]):
     async def ask(self, commands: Sequence[Command]) -> list[object]:
         node = self.node()
         return self._shun(commands) if node is None else self._heed(node, await node.ask(commands))
-
-
-def _client(url: str, seconds: float) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_timeout=seconds,
-        socket_connect_timeout=seconds,
-        retry=Retry(NoBackoff(), 0),
-        protocol=2,
-        driver_info=None,
-    )
 
 
 def _ask(sentinel: Redis, name: str) -> tuple[int, Address] | str | None:

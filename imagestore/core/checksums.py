@@ -62,7 +62,6 @@ class _Aside:
     """
 
     def __init__(self, own: _Hash) -> None:
-        self.digest_size = own.digest_size
         self._own = own
         self._gathered: list[bytes] = []
         self._size = 0

@@ -129,21 +129,22 @@ def chunk_sum(data: bytes) -> bytes:
     return xxhash.xxh3_64_digest(data)
 
 
+def chunk_document(file_id: ObjectId, number: int, data: bytes) -> Document:
+    """A chunk as GridFS keeps it, with a sum that GridFS readers pass over."""
+    return {"files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)}
+
+
 def _chunk_documents(file_id: ObjectId, spool: Spool) -> Iterator[Document]:
-    """The chunks as GridFS keeps them, the first one last, each with a sum that GridFS readers pass over."""
-
-    def document(number: int, data: bytes) -> Document:
-        return {"_id": ObjectId(), "files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)}
-
+    """The chunks of the spooled bytes, the first one last."""
     with spool.open() as source:
         first = source.read(CHUNK_SIZE)
         for number in itertools.count(1):
             data = source.read(CHUNK_SIZE)
             if not data:
                 break
-            yield document(number, data)
+            yield chunk_document(file_id, number, data)
     if first:  # a file of no bytes has no chunks
-        yield document(0, first)
+        yield chunk_document(file_id, 0, first)
 
 
 def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:

@@ -8,8 +8,9 @@ from bson import ObjectId
 
 from imagestore.core.image import BlobRef, Digest
 from imagestore.core.streams import Spool
-from imagestore.store.drafts import SUM, chunk_sum
+from imagestore.store.drafts import chunk_document
 from imagestore.store.mongo import Mongo
+from imagestore.store.shapes import read_claim
 
 
 class Holdings:
@@ -25,9 +26,7 @@ class Holdings:
         """Where the bytes lie, by their claim; None where no claim holds them."""
         with self._mongo.reading():
             claim = self._claims.find_one({"_id": digest})
-        if claim is None:
-            return None
-        return BlobRef(digest, str(claim["file_id"]), claim["length"], claim["chunk_size"])
+        return read_claim(claim) if claim is not None else None
 
     def mend(self, ref: BlobRef, spool: Spool, media_type: str) -> None:
         """Write the bytes of `ref`, which are those of the spool, where they lie, chunk by chunk.
@@ -39,7 +38,7 @@ class Holdings:
         with spool.open() as source:
             while data := source.read(ref.chunk_size):
                 name = {"files_id": file_id, "n": number}
-                chunk = name | {"data": data, SUM: chunk_sum(data)}
+                chunk = chunk_document(file_id, number, data)
                 with self._mongo.writing():
                     self._chunks.replace_one(name, chunk, upsert=True)
                 number += 1

@@ -15,7 +15,7 @@ from imagestore.core.checksums import Checks, Sums
 from imagestore.core.errors import BlobDamaged, UploadNotFound, WriteContention
 from imagestore.core.image import Image, Version
 from imagestore.core.multipart import Open, Part
-from imagestore.store.drafts import CHUNK_SIZE, SUM, chunk_sum
+from imagestore.store.drafts import CHUNK_SIZE, SUM, chunk_document, chunk_sum
 from imagestore.store.listings import Place, page, selections
 from imagestore.store.mongo import Document, Mongo
 from imagestore.store.naming import Also
@@ -103,7 +103,7 @@ class Partwise:
         for number, data in enumerate(_cut(pieces)):
             sums.update(data)
             size += len(data)
-            batch.append({"files_id": file_id, "n": number, "data": data, SUM: chunk_sum(data)})
+            batch.append(chunk_document(file_id, number, data))
             if len(batch) == WRITE_BATCH:
                 with self._mongo.writing():
                     self._chunks.insert_many(batch)

@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from imagestore.core.image import BlobRef, Digest
-from imagestore.store.drafts import CHUNK_SIZE, SUM, Draft, chunk_sum
+from imagestore.store.drafts import CHUNK_SIZE, Draft, chunk_document
 from imagestore.store.mongo import Mongo
 
 WRITE_BATCH = 8
@@ -54,8 +54,7 @@ class Streamed(Draft):
     def _cut(self, size: int) -> None:
         data = bytes(self._held[:size])
         del self._held[:size]
-        chunk = {"_id": ObjectId(), "files_id": self._id, "n": self._count, "data": data}
-        chunk[SUM] = chunk_sum(data)
+        chunk = chunk_document(self._id, self._count, data)
         if self._first is None:
             self._first = chunk
         else:
